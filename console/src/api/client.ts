@@ -1,0 +1,97 @@
+import type {
+  Attributes, Device, Done, Health, Link, LwRecord, Model, ModelSummary, Observation, Page, ReadResult, Scalar,
+} from "./types.ts";
+import { API, dataUrl, deviceUrl, query } from "../lib/path.ts";
+import { learnClock } from "../lib/clock.ts";
+
+/** A refusal, as RFC 9457 problem details; `coapCode` is the device's own answer when it gave one. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    readonly detail: string,
+    readonly coapCode: string | null = null,
+  ) {
+    super(`${title}: ${detail}`);
+  }
+}
+
+export function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  return new Problem(0, "The console failed", error instanceof Error ? error.message : String(error));
+}
+
+async function call<T>(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method,
+      headers: body === undefined ? { accept: "application/json" } : {
+        accept: "application/json",
+        "content-type": "application/json",
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: signal ?? null,
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Problem(0, "Server not reachable", "Dunlin did not answer. Is it running? The console retries by itself.");
+  }
+  learnClock(response.headers.get("date"));
+  const text = await response.text();
+  let json: unknown = null;
+  try {
+    json = text ? JSON.parse(text) : null;
+  } catch {
+    // Handled below: a proxy in between may answer with a page of its own.
+  }
+  if (!response.ok) throw problemOf(response, json, text);
+  return json as T;
+}
+
+function problemOf(response: Response, json: unknown, text: string): Problem {
+  const p = (typeof json === "object" && json !== null ? json : {}) as Record<string, unknown>;
+  const str = (key: string): string | null => (typeof p[key] === "string" ? (p[key] as string) : null);
+  return new Problem(
+    response.status,
+    str("title") ?? (response.statusText || `HTTP ${response.status}`),
+    str("detail") ?? (json === null ? text.slice(0, 300) : ""),
+    str("coapCode"),
+  );
+}
+
+export interface ReadOptions {
+  format?: string;
+  timeout?: string;
+}
+
+export const api = {
+  health: () => call<Health>("GET", `${API}/health`),
+  devices: (q: string, limit: number, cursor: string | null, signal?: AbortSignal) =>
+    call<Page<Device>>("GET", `${API}/devices${query({ q, limit, cursor })}`, undefined, signal),
+  device: (ep: string) => call<Device>("GET", deviceUrl(ep)),
+  forget: (ep: string) => call<null>("DELETE", deviceUrl(ep)),
+
+  read: (ep: string, path: string, options: ReadOptions) =>
+    call<ReadResult>("GET", dataUrl(ep, path, { ...options })),
+  write: (ep: string, path: string, value: Scalar) => call<Done>("PUT", dataUrl(ep, path), { value }),
+  update: (ep: string, path: string, records: LwRecord[]) => call<Done>("PATCH", dataUrl(ep, path), { records }),
+  execute: (ep: string, path: string, args: string) =>
+    call<Done>("POST", dataUrl(ep, path), args === "" ? undefined : { arguments: args }),
+  create: (ep: string, object: number, instance: number | null, records: LwRecord[]) =>
+    call<Done>("POST", dataUrl(ep, `/${object}`), instance === null ? { records } : { instance, records }),
+  remove: (ep: string, path: string) => call<Done>("DELETE", dataUrl(ep, path)),
+
+  discover: (ep: string, path: string) =>
+    call<{ code: string; links: Link[] }>("GET", `${deviceUrl(ep)}/discover${path}`),
+  writeAttributes: (ep: string, path: string, attributes: Attributes) =>
+    call<Done>("PUT", `${deviceUrl(ep)}/attributes${path}`, attributes),
+
+  observations: (ep: string) => call<Page<Observation>>("GET", `${deviceUrl(ep)}/observations`),
+  observe: (ep: string, path: string) => call<Observation>("POST", `${deviceUrl(ep)}/observations`, { path }),
+  cancel: (ep: string, id: string) =>
+    call<null>("DELETE", `${deviceUrl(ep)}/observations/${encodeURIComponent(id)}`),
+
+  models: () => call<{ items: ModelSummary[] }>("GET", `${API}/models`),
+  model: (id: number, version: string | null) => call<Model>("GET", `${API}/models/${id}${query({ version })}`),
+};

@@ -1,0 +1,267 @@
+import { batch, signal } from "@preact/signals";
+import { api, asProblem, Problem } from "../api/client.ts";
+import type { Attributes, Device, Link, LiveEvent, LwRecord, Observation, Scalar } from "../api/types.ts";
+import { serverNow } from "../lib/clock.ts";
+import { covers, formatPath, parsePath } from "../lib/path.ts";
+import { readFormat, readTimeout } from "../lib/settings.ts";
+import { appendLog, applyRecords, removeBelow, replaceBelow, withInstance, type Cells, type LogEntry } from "../live/reducer.ts";
+import { openStream } from "../live/stream.ts";
+import { History } from "./history.ts";
+
+/** What became of the last operation on a path; shown in place. */
+export type Outcome =
+  | { kind: "busy"; label: string }
+  | { kind: "done"; label: string; code: string; ms: number }
+  | { kind: "problem"; label: string; problem: Problem };
+
+const LOG_MAX = 300;
+// Long enough to be read, short enough not to be taken for the next operation's result.
+const DONE_SHOWN_MS = 5000;
+
+/** Everything a device page knows and can do. Opened with the page, closed when it leaves. */
+export class Session {
+  readonly device = signal<Device | null>(null);
+  /** Why there is no device to show: unknown, or the server is away. */
+  readonly missing = signal<Problem | null>(null);
+  readonly gone = signal<"deregistered" | "expired" | null>(null);
+  readonly cells = signal<Cells>(new Map());
+  readonly links = signal<ReadonlyMap<string, Attributes>>(new Map());
+  readonly outcomes = signal<ReadonlyMap<string, Outcome>>(new Map());
+  readonly observations = signal<Observation[]>([]);
+  readonly log = signal<LogEntry[]>([]);
+  readonly history: History;
+  private readonly opened = new Set<number>();
+  private readonly close: () => void;
+  private ended = false;
+
+  constructor(readonly endpoint: string) {
+    this.history = History.of(endpoint);
+    this.close = openStream(endpoint, {
+      onEvents: (events) => this.take(events),
+      onGap: () => void this.refresh(),
+    });
+    void this.refresh();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.close();
+  }
+
+  async refresh(): Promise<void> {
+    try {
+      const device = await api.device(this.endpoint);
+      if (this.ended) return;
+      batch(() => {
+        this.device.value = device;
+        this.missing.value = null;
+        this.gone.value = null;
+      });
+    } catch (error) {
+      const problem = asProblem(error);
+      if (problem.status === 404) this.device.value = null;
+      if (!this.device.value) this.missing.value = problem;
+      return;
+    }
+    await this.refreshObservations();
+  }
+
+  private async refreshObservations(): Promise<void> {
+    try {
+      const page = await api.observations(this.endpoint);
+      batch(() => {
+        this.observations.value = page.items;
+        for (const wish of page.items) {
+          this.cells.value = applyRecords(this.cells.value, wish.records, wish.updatedAt ?? serverNow());
+          if (wish.updatedAt !== null) this.history.add(wish.records, wish.updatedAt);
+        }
+      });
+    } catch {
+      // The stream or the next refresh brings them; the page works without.
+    }
+  }
+
+  /** Events of the stream, in order. */
+  private take(events: LiveEvent[]): void {
+    batch(() => {
+      for (const event of events) this.apply(event);
+      this.log.value = appendLog(this.log.value, events, LOG_MAX);
+    });
+  }
+
+  private apply(event: LiveEvent): void {
+    switch (event.name) {
+      case "registration":
+      case "update":
+        if (event.device) this.device.value = event.device;
+        this.gone.value = null;
+        this.missing.value = null;
+        // A wish becomes pending and then active again with each registration.
+        if (event.name === "registration") void this.refreshObservations();
+        return;
+      case "deregistration":
+      case "expiry":
+        this.gone.value = event.name === "expiry" ? "expired" : "deregistered";
+        return;
+      case "notification": {
+        const records = event.records ?? [];
+        this.cells.value = applyRecords(this.cells.value, records, event.time);
+        this.history.add(records, event.time);
+        this.observations.value = this.observations.value.map((wish) =>
+          wish.id === event.observation
+            ? { ...wish, state: "active" as const, error: null, records, updatedAt: event.time }
+            : wish,
+        );
+      }
+    }
+  }
+
+  /** Runs an operation and keeps its outcome at the path. Never throws. */
+  private async run<T extends { code?: string } | null>(
+    path: string, label: string, operation: () => Promise<T>, quiet = false,
+  ): Promise<T | undefined> {
+    const start = performance.now();
+    if (!quiet) this.setOutcome(path, { kind: "busy", label });
+    try {
+      const result = await operation();
+      if (!quiet) {
+        const done: Outcome = { kind: "done", label, code: result?.code ?? "", ms: performance.now() - start };
+        this.setOutcome(path, done);
+        setTimeout(() => this.outcomes.value.get(path) === done && this.setOutcome(path, null), DONE_SHOWN_MS);
+      }
+      return result;
+    } catch (error) {
+      if (!quiet) this.setOutcome(path, { kind: "problem", label, problem: asProblem(error) });
+      return undefined;
+    }
+  }
+
+  setOutcome(path: string, outcome: Outcome | null): void {
+    const next = new Map(this.outcomes.value);
+    if (outcome) next.set(path, outcome);
+    else next.delete(path);
+    this.outcomes.value = next;
+  }
+
+  async read(path: string, quiet = false): Promise<void> {
+    const options = { format: readFormat.value, timeout: readTimeout.value };
+    const result = await this.run(path, "Read", () => api.read(this.endpoint, path, options), quiet);
+    if (!result) return;
+    batch(() => {
+      const time = serverNow();
+      this.cells.value = replaceBelow(this.cells.value, path, result.records, time);
+      if (this.isObserved(path)) this.history.add(result.records, time);
+    });
+  }
+
+  /** First look at an object: what is there, and its values. Once a session; the device's energy is not ours. */
+  async open(object: number, instances: number[]): Promise<void> {
+    if (this.opened.has(object)) return;
+    this.opened.add(object);
+    // Discover is a courtesy here: many devices lack it, and Read tells nearly as much.
+    await this.discover(`/${object}`, true);
+    for (const instance of instances) await this.read(formatPath(object, instance));
+  }
+
+  async discover(path: string, quiet = false): Promise<Link[] | null> {
+    const result = await this.run(path, "Discover", () => api.discover(this.endpoint, path), quiet);
+    if (!result) return null;
+    const links = new Map(removeBelow(this.links.value, path));
+    for (const link of result.links) links.set(link.path, link.attributes);
+    this.links.value = links;
+    return result.links;
+  }
+
+  async write(path: string, value: Scalar): Promise<boolean> {
+    const done = await this.run(path, "Write", () => api.write(this.endpoint, path, value));
+    // What the device made of the value is for the device to say; write-only resources answer 4.05, silently.
+    if (done) await this.read(path, true);
+    return done !== undefined;
+  }
+
+  async addResourceInstance(resource: string, record: LwRecord): Promise<boolean> {
+    const done = await this.run(resource, "Write", () => api.update(this.endpoint, resource, [record]));
+    if (done) await this.read(resource, true);
+    return done !== undefined;
+  }
+
+  async execute(path: string, args: string): Promise<boolean> {
+    return (await this.run(path, "Execute", () => api.execute(this.endpoint, path, args))) !== undefined;
+  }
+
+  /** The refusal, or null when it was created. */
+  async create(object: number, instance: number | null, records: LwRecord[]): Promise<Problem | null> {
+    try {
+      const done = await api.create(this.endpoint, object, instance, records);
+      const id = done.location ? parsePath(done.location)?.[1] : instance;
+      if (id !== undefined && id !== null) {
+        if (this.device.value) this.device.value = withInstance(this.device.value, object, id, true);
+        void this.discover(`/${object}`, true);
+        void this.read(formatPath(object, id));
+      }
+      return null;
+    } catch (error) {
+      return asProblem(error);
+    }
+  }
+
+  async remove(path: string): Promise<boolean> {
+    const done = await this.run(path, "Delete", () => api.remove(this.endpoint, path));
+    if (!done) return false;
+    const [object, instance] = parsePath(path) ?? [];
+    batch(() => {
+      this.cells.value = removeBelow(this.cells.value, path);
+      this.links.value = removeBelow(this.links.value, path);
+      if (this.device.value && object !== undefined && instance !== undefined) {
+        this.device.value = withInstance(this.device.value, object, instance, false);
+      }
+    });
+    return true;
+  }
+
+  async writeAttributes(path: string, attributes: Attributes): Promise<Problem | null> {
+    try {
+      const done = await api.writeAttributes(this.endpoint, path, attributes);
+      this.setOutcome(path, { kind: "done", label: "Write attributes", code: done.code, ms: 0 });
+      const [object] = parsePath(path) ?? [];
+      await this.discover(`/${object}`, true);
+      return null;
+    } catch (error) {
+      return asProblem(error);
+    }
+  }
+
+  observation(path: string): Observation | undefined {
+    return this.observations.value.find((wish) => wish.path === path);
+  }
+
+  isObserved(path: string): boolean {
+    return this.observations.value.some((wish) => covers(wish.path, path));
+  }
+
+  async toggleObserve(path: string): Promise<void> {
+    const wish = this.observation(path);
+    if (wish) {
+      const result = await this.run(path, "Stop observing", () => api.cancel(this.endpoint, wish.id));
+      if (result !== undefined) this.observations.value = this.observations.value.filter((o) => o.id !== wish.id);
+      return;
+    }
+    const made = await this.run(path, "Observe", async () => ({ wish: await api.observe(this.endpoint, path) }));
+    if (!made) return;
+    batch(() => {
+      const time = made.wish.updatedAt ?? serverNow();
+      this.observations.value = [...this.observations.value.filter((o) => o.id !== made.wish.id), made.wish];
+      this.cells.value = applyRecords(this.cells.value, made.wish.records, time);
+      this.history.add(made.wish.records, time);
+    });
+  }
+
+  async forget(): Promise<Problem | null> {
+    try {
+      await api.forget(this.endpoint);
+      return null;
+    } catch (error) {
+      return asProblem(error);
+    }
+  }
+}

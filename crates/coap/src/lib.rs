@@ -1,0 +1,18 @@
+//! CoAP for constrained devices and large servers: message, exchange, block-wise transfer, observe
+//! and link-format (RFC 7252, 7641, 7959, 8132, 8974, 9175, 6690).
+//!
+//! Nothing here opens a socket, reads a clock, draws a random number, starts a thread or uses a
+//! heap. Time is an [`Instant`] argument, randomness is an [`Rng`] argument, datagrams are slices.
+#![no_std]
+
+mod code;
+mod message;
+mod option;
+mod time;
+
+pub use code::Code;
+pub use message::{
+    Message, MessageError, MessageWriter, OptionIter, OptionRef, Token, Type, WriteError,
+};
+pub use option::{Format, OptionNumber, uint_value};
+pub use time::{Instant, Rng};

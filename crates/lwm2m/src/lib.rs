@@ -1,0 +1,23 @@
+//! What LwM2M clients and servers both say: paths, values, records, content formats, attributes,
+//! operations and object definitions (OMA LwM2M 1.0, 1.1 and 1.2).
+//!
+//! The core uses neither `std` nor a heap. The `std` feature adds owned records and the loader of
+//! object definition files ([`model`]).
+#![cfg_attr(not(feature = "std"), no_std)]
+
+mod content_format;
+pub mod definition;
+pub mod format;
+pub mod operation;
+mod path;
+mod record;
+mod value;
+mod version;
+
+pub use content_format::ContentFormat;
+pub use path::{Level, MAX_ID, Path, PathError};
+pub use record::Record;
+#[cfg(feature = "std")]
+pub use record::{OwnedRecord, OwnedValue};
+pub use value::{DataType, ObjectLink, Value};
+pub use version::{ObjectVersion, Version, VersionError};
