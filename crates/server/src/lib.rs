@@ -1,1 +1,8 @@
-//! server
+//! The LwM2M server: registrations, operations, observations and their store.
+//!
+//! [`shard`] is a pure engine (time, randomness and datagrams are arguments); the runtime gives
+//! each shard a thread and a socket, and [`api`] is what the control plane (REST, console, command
+//! line) sees.
+
+pub mod api;
+pub mod shard;

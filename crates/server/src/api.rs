@@ -1,0 +1,206 @@
+//! What the control plane sees: devices, operations and their outcomes, observation wishes,
+//! events. Plain owned types; only the `http` crate turns them into JSON.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+
+use dunlin_coap::Code;
+use dunlin_lwm2m::operation::Operation;
+use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, Path, Version};
+
+/// A registered device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// Endpoint client name, unique on this server.
+    pub endpoint: String,
+    /// Last segment of the location path, unique on this server.
+    pub registration_id: String,
+    /// Version of the enabler the device registered with.
+    pub version: Version,
+    /// Lifetime in seconds; 0 is infinite.
+    pub lifetime: u32,
+    /// Binding as registered, `U` when it was absent.
+    pub binding: String,
+    /// Whether the device uses queue mode.
+    pub queue_mode: bool,
+    /// SMS number, if any.
+    pub sms: Option<String>,
+    /// Where requests to the device go.
+    pub address: SocketAddr,
+    /// Alternate path, `/` when there is none.
+    pub root: String,
+    /// Content formats the device announced.
+    pub content_formats: Vec<ContentFormat>,
+    /// Time of the Register in Unix seconds.
+    pub registered_at: f64,
+    /// Time of the last Register or Update in Unix seconds.
+    pub updated_at: f64,
+    /// When the registration ends without an Update, in Unix seconds; `None` is never.
+    pub expires_at: Option<f64>,
+    /// Objects and their instances, in ascending order.
+    pub objects: Vec<DeviceObject>,
+    /// Query parameters the standard does not know.
+    pub attributes: Vec<(String, String)>,
+    /// What the device did against the standard and was tolerated, in words with the clause.
+    pub faults: Vec<String>,
+}
+
+/// An object of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceObject {
+    /// Object id.
+    pub id: u16,
+    /// Version announced, or implied by the enabler version.
+    pub version: ObjectVersion,
+    /// Instance ids in ascending order.
+    pub instances: Vec<u16>,
+}
+
+/// A page of devices, sorted by endpoint.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The devices.
+    pub items: Vec<Device>,
+    /// Whether more follow after the last item.
+    pub more: bool,
+    /// How many devices match in all.
+    pub total: u64,
+}
+
+/// Attributes to set (`Some`) or unset (`None`), by name, as in `("pmin", Some(10.0))`.
+pub type AttributeChanges = Vec<(String, Option<f64>)>;
+
+/// An operation towards a device, owned. Bodies are records; the shard chooses the content format
+/// unless [`OperateOptions::format`] does.
+pub type DeviceOperation = Operation<Vec<OwnedRecord>, String, AttributeChanges>;
+
+/// How to carry out an operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OperateOptions {
+    /// Content format to ask for (Read) or to write in; `None` lets the shard choose by version.
+    pub format: Option<ContentFormat>,
+    /// How long to wait for the device in all, from now.
+    pub timeout: Duration,
+}
+
+/// What a device answered (success codes only).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The device's response code.
+    pub code: Code,
+    /// Format of the payload, if there was one.
+    pub format: Option<ContentFormat>,
+    /// Decoded records of a Read.
+    pub records: Vec<OwnedRecord>,
+    /// Link-format text of a Discover.
+    pub links: Option<String>,
+    /// Path of a created instance, when the device told it.
+    pub location: Option<Path>,
+}
+
+/// Why an operation has no outcome.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum OperateError {
+    /// No such device.
+    #[error("no device is registered under this endpoint name")]
+    UnknownEndpoint,
+    /// The operation cannot be sent as asked.
+    #[error("{0}")]
+    Invalid(String),
+    /// The device did not answer in time.
+    #[error("the device did not answer in time")]
+    Timeout,
+    /// The device answered with an error code.
+    #[error("the device answered {code:?}{}{diagnostic}", if diagnostic.is_empty() { "" } else { ": " })]
+    Device {
+        /// Its code.
+        code: Code,
+        /// Its diagnostic text, if any.
+        diagnostic: String,
+    },
+    /// The device answered with RST.
+    #[error("the device reset the request: it does not know this server or the message")]
+    Reset,
+    /// The device answered, but the answer breaks the standard.
+    #[error("the device's answer cannot be read: {0}")]
+    Undecodable(String),
+    /// The device registered anew, de-registered or expired meanwhile.
+    #[error("the registration ended before the device answered")]
+    RegistrationEnded,
+    /// Too many operations wait for this device, or for all.
+    #[error("too many operations are waiting; try again later")]
+    Overloaded,
+}
+
+/// An observation that somebody wishes for; it is made again after each registration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// Number, unique per device.
+    pub id: u64,
+    /// What to observe.
+    pub path: Path,
+    /// Attributes written before observing.
+    pub attributes: AttributeChanges,
+    /// How it stands.
+    pub state: WishState,
+    /// Last known records, each with its time in Unix seconds when known.
+    pub records: Vec<OwnedRecord>,
+    /// When the last records arrived, in Unix seconds.
+    pub updated_at: Option<f64>,
+}
+
+/// How a wish stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WishState {
+    /// Not asked yet, or the device is away.
+    Pending,
+    /// The device reports.
+    Active,
+    /// The device refused or did not answer; in words.
+    Failed(String),
+}
+
+/// What happened, for events and logs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventKind {
+    /// A Register was accepted; also when it replaced an older registration.
+    Registration(Device),
+    /// An Update was accepted.
+    Update(Device),
+    /// The device de-registered, or an operator removed it.
+    Deregistration,
+    /// The lifetime ran out.
+    Expiry,
+    /// An observed value arrived (also the first answer).
+    Notification {
+        /// The wish it belongs to.
+        wish: u64,
+        /// What is observed.
+        path: Path,
+        /// The records; times are Unix seconds.
+        records: Vec<OwnedRecord>,
+    },
+}
+
+/// An event with its place in the order of all events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Grows by one with each event since the data folder was made or the server started.
+    pub id: u64,
+    /// When it happened, in Unix seconds.
+    pub time: f64,
+    /// The device.
+    pub endpoint: String,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// Counters of the server, summed over its shards. Plain integers: the `http` crate names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Devices registered now.
+    pub devices: u64,
+    /// Name and value of every counter, in a stable order; names in Prometheus style without
+    /// prefix, e.g. `registrations_total`, `datagrams_dropped_total{reason="malformed"}`.
+    pub counters: Vec<(String, u64)>,
+}

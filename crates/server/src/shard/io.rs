@@ -1,0 +1,256 @@
+//! What goes into a shard and what comes out.
+
+use std::net::SocketAddr;
+
+use crate::api::{
+    AttributeChanges, Device, DeviceOperation, EventKind, OperateError, OperateOptions, Outcome,
+    Page, Stats, Wish,
+};
+use dunlin_lwm2m::{OwnedRecord, Path};
+
+/// What a shard is told.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram arrived, at this shard's socket or handed over by another shard.
+    Datagram {
+        /// Its source.
+        from: SocketAddr,
+        /// Its content.
+        bytes: &'a [u8],
+    },
+    /// The control plane asks for something.
+    Command(Command),
+    /// Everything persisted up to and including this sequence number is on disk.
+    Durable {
+        /// The last sequence number on disk.
+        through: u64,
+    },
+    /// Time has passed; something may be due.
+    Timeout,
+}
+
+/// A request of the control plane; the answer comes as [`Output::Reply`] with the same id.
+#[derive(Debug)]
+pub enum Command {
+    /// Carry out an operation: [`Reply::Operated`].
+    Operate {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+        /// What to do.
+        operation: DeviceOperation,
+        /// How.
+        options: OperateOptions,
+    },
+    /// Look one device up: [`Reply::Device`].
+    Device {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+    },
+    /// List devices: [`Reply::Page`].
+    Devices {
+        /// Id of the reply.
+        id: u64,
+        /// Part of the endpoint name, any case; empty matches all.
+        query: String,
+        /// Only endpoints after this one.
+        after: Option<String>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Forget a registration: [`Reply::Removed`].
+    Remove {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+    },
+    /// Wish for an observation: [`Reply::Wish`]. Works for devices that are away, too.
+    AddWish {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+        /// What to observe.
+        path: Path,
+        /// Attributes to write first.
+        attributes: AttributeChanges,
+    },
+    /// Drop a wish and cancel its observation: [`Reply::Removed`].
+    RemoveWish {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+        /// The wish.
+        wish: u64,
+    },
+    /// List the wishes of a device: [`Reply::Wishes`].
+    Wishes {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+    },
+    /// Counters: [`Reply::Stats`].
+    Stats {
+        /// Id of the reply.
+        id: u64,
+    },
+    /// Another shard has taken a registration of this endpoint; drop ours (its number is older).
+    Evict {
+        /// The device.
+        endpoint: String,
+        /// The epoch of the newer registration.
+        epoch: u64,
+    },
+}
+
+/// An answer to the control plane.
+#[derive(Debug)]
+pub enum Reply {
+    /// To [`Command::Operate`].
+    Operated(Result<Outcome, OperateError>),
+    /// To [`Command::Device`].
+    Device(Option<Box<Device>>),
+    /// To [`Command::Devices`].
+    Page(Page),
+    /// To [`Command::Remove`] and [`Command::RemoveWish`]: whether there was something.
+    Removed(bool),
+    /// To [`Command::AddWish`].
+    Wish(Result<Wish, OperateError>),
+    /// To [`Command::Wishes`]; `None` when the endpoint is unknown and has no wishes.
+    Wishes(Option<Vec<Wish>>),
+    /// To [`Command::Stats`].
+    Stats(Stats),
+}
+
+/// What a shard wants done.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Send a datagram from this shard's socket.
+    Transmit {
+        /// Its destination.
+        to: SocketAddr,
+        /// Its content.
+        bytes: &'a [u8],
+    },
+    /// Write to the store; answer with [`Input::Durable`] once it is on disk. Numbers grow by one.
+    Persist {
+        /// Its sequence number.
+        sequence: u64,
+        /// What to write.
+        change: Persist,
+    },
+    /// Tell the control plane.
+    Event {
+        /// When, in Unix seconds.
+        time: f64,
+        /// The device.
+        endpoint: String,
+        /// What.
+        kind: EventKind,
+    },
+    /// Answer a command.
+    Reply {
+        /// The command's id.
+        id: u64,
+        /// The answer.
+        reply: Reply,
+    },
+    /// This datagram belongs to another shard.
+    Handover {
+        /// The shard that owns it.
+        shard: u16,
+        /// Its source.
+        from: SocketAddr,
+        /// Its content.
+        bytes: &'a [u8],
+    },
+    /// Tell another shard to drop an older registration.
+    Evict {
+        /// The shard that held the endpoint so far.
+        shard: u16,
+        /// The device.
+        endpoint: String,
+        /// The epoch of the newer registration.
+        epoch: u64,
+    },
+}
+
+/// A change to the store.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Persist {
+    /// Insert or replace a registration, by endpoint.
+    Registration(StoredRegistration),
+    /// Remove a registration.
+    RemoveRegistration {
+        /// The device.
+        endpoint: String,
+        /// Of this epoch or older only.
+        epoch: u64,
+    },
+    /// Insert or replace a wish.
+    Wish(StoredWish),
+    /// Remove a wish and its values.
+    RemoveWish {
+        /// The device.
+        endpoint: String,
+        /// The wish.
+        id: u64,
+    },
+    /// Replace the last known values of a wish.
+    Values(StoredValues),
+}
+
+/// A registration as it lies in the store. Text columns, so that an operator can read them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredRegistration {
+    /// The device.
+    pub endpoint: String,
+    /// Grows with each Register of any endpoint; fences writes of an older owner.
+    pub epoch: u64,
+    /// Shard that owns it.
+    pub shard: u16,
+    /// Last segment of the location path.
+    pub registration_id: String,
+    /// Source of the last Register or Update.
+    pub address: SocketAddr,
+    /// Uri-Query of the Register with the changes of later Updates merged, joined by `&`.
+    pub parameters: String,
+    /// Object list as sent (link-format).
+    pub links: String,
+    /// Time of the Register in Unix seconds.
+    pub registered_at: f64,
+    /// Time of the last stored change in Unix seconds.
+    pub updated_at: f64,
+}
+
+/// A wish as it lies in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredWish {
+    /// The device.
+    pub endpoint: String,
+    /// Number, unique per device.
+    pub id: u64,
+    /// What to observe.
+    pub path: Path,
+    /// Attributes to write first.
+    pub attributes: AttributeChanges,
+}
+
+/// Last known values of a wish.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredValues {
+    /// The device.
+    pub endpoint: String,
+    /// The wish.
+    pub wish: u64,
+    /// The records; times are Unix seconds.
+    pub records: Vec<OwnedRecord>,
+    /// When they arrived, in Unix seconds.
+    pub updated_at: f64,
+}
