@@ -5,4 +5,7 @@
 //! line) sees.
 
 pub mod api;
+pub mod control;
+mod runtime;
+pub mod directory;
 pub mod shard;

@@ -1,0 +1,161 @@
+//! The event bus: a ring of the latest events that subscribers read at their own pace.
+//!
+//! Shards push and never wait. A subscriber is only a position in the ring; one that falls behind
+//! by more than the ring holds is told so and goes on with the present. Without subscribers an
+//! event costs one push.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::api::{Event, EventKind};
+
+/// How many events can be replayed.
+pub const EVENTS_KEPT: usize = 8192;
+
+/// No event has this number.
+const CLOSED: u64 = u64::MAX;
+
+#[derive(Debug)]
+pub(crate) struct EventBus {
+    ring: Mutex<Ring>,
+    /// The id of the newest event; its change wakes subscribers.
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Ring {
+    events: VecDeque<Arc<Event>>,
+    next_id: u64,
+}
+
+/// An event before it has its number.
+#[derive(Debug)]
+pub(crate) struct Happened {
+    pub(crate) time: f64,
+    pub(crate) endpoint: String,
+    pub(crate) kind: EventKind,
+}
+
+impl EventBus {
+    /// A bus whose first event gets the number `first`.
+    pub(crate) fn new(first: u64) -> Self {
+        Self {
+            ring: Mutex::new(Ring {
+                events: VecDeque::with_capacity(EVENTS_KEPT),
+                next_id: first.max(1),
+            }),
+            newest: watch::Sender::new(first.max(1) - 1),
+        }
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a batch of events, in order.
+    pub(crate) fn publish(&self, batch: &mut Vec<Happened>) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut ring = self.ring();
+        for happened in batch.drain(..) {
+            let event = Event {
+                id: ring.next_id,
+                time: happened.time,
+                endpoint: happened.endpoint,
+                kind: happened.kind,
+            };
+            ring.next_id += 1;
+            if ring.events.len() >= EVENTS_KEPT {
+                ring.events.pop_front();
+            }
+            ring.events.push_back(Arc::new(event));
+        }
+        let newest = ring.next_id - 1;
+        drop(ring);
+        // Two shards may come here in the wrong order; the number must not go back.
+        self.newest.send_if_modified(|known| {
+            let grew = newest > *known;
+            *known = (*known).max(newest);
+            grew
+        });
+    }
+
+    /// Ends all subscriptions once they have read what is left.
+    pub(crate) fn close(&self) {
+        self.newest.send_replace(CLOSED);
+    }
+
+    /// The number the next event gets.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ring().next_id
+    }
+
+    pub(crate) fn subscribe(self: &Arc<Self>, after: Option<u64>) -> Subscription {
+        let newest = self.newest.subscribe();
+        let ring = self.ring();
+        let last = ring.next_id - 1;
+        Subscription {
+            after: after.unwrap_or(last),
+            bus: Arc::clone(self),
+            newest,
+        }
+    }
+}
+
+/// What a subscriber receives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    /// The next event.
+    Event(Arc<Event>),
+    /// Events between the last one delivered (or asked for) and the present are gone: read the
+    /// devices anew. Deliveries go on after this event number.
+    Reset(u64),
+}
+
+/// A reader of events.
+#[derive(Debug)]
+pub struct Subscription {
+    bus: Arc<EventBus>,
+    after: u64,
+    newest: watch::Receiver<u64>,
+}
+
+impl Subscription {
+    /// The next event, waiting for it if need be; `None` when the server has ended.
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        loop {
+            let closed = *self.newest.borrow_and_update() == CLOSED;
+            if let Some(delivery) = self.ready() {
+                return Some(delivery);
+            }
+            if closed {
+                return None;
+            }
+            self.newest.changed().await.ok()?;
+        }
+    }
+
+    /// The next event if it has happened already.
+    pub fn ready(&mut self) -> Option<Delivery> {
+        let ring = self.bus.ring();
+        let last = ring.next_id - 1;
+        if self.after == last {
+            return None;
+        }
+        let oldest = ring.next_id - ring.events.len() as u64;
+        // Beyond `last`: the number is of another data folder, or made up.
+        if self.after > last || self.after + 1 < oldest {
+            self.after = last;
+            return Some(Delivery::Reset(last));
+        }
+        let index = usize::try_from(self.after + 1 - oldest).ok()?;
+        let event = Arc::clone(ring.events.get(index)?);
+        self.after = event.id;
+        Some(Delivery::Event(event))
+    }
+}

@@ -1,0 +1,157 @@
+//! What other threads leave for a shard.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dunlin_net::Waker;
+use tokio::sync::oneshot;
+
+use crate::shard::{Command, Reply};
+
+/// Commands that wait for a shard at most. An HTTP caller beyond that is told to come again.
+const MAX_COMMANDS: usize = 16 * 1024;
+/// Bytes of datagrams that wait for a shard at most; beyond that they are dropped, as a socket
+/// with a full buffer does.
+const MAX_HANDOVER_BYTES: usize = 4 * 1024 * 1024;
+
+/// The inbox of one shard. Never blocks longer than a push takes.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    waker: Waker,
+    queues: Mutex<Queues>,
+    /// Highest sequence number on disk.
+    durable: AtomicU64,
+    /// Handed-over datagrams that found no room.
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    work: Work,
+    stopped: bool,
+}
+
+/// Everything that waited, in the order of its arrival per kind.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    pub(crate) commands: Vec<(Command, Option<oneshot::Sender<Reply>>)>,
+    datagrams: Vec<(SocketAddr, usize)>,
+    bytes: Vec<u8>,
+    pub(crate) stop: bool,
+}
+
+impl Work {
+    /// The datagrams other shards handed over.
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        self.datagrams.iter().map(move |(from, length)| {
+            let (bytes, tail) = rest.split_at(*length);
+            rest = tail;
+            (*from, bytes)
+        })
+    }
+
+    /// Empties the work and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.commands.clear();
+        self.datagrams.clear();
+        self.bytes.clear();
+    }
+}
+
+/// Why a command was not taken.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+impl Inbox {
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self {
+            waker,
+            queues: Mutex::default(),
+            durable: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        // No push can leave the queues half done, so a panic elsewhere does not spoil them.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a command; bounded, because its caller is outside.
+    pub(crate) fn command(
+        &self,
+        command: Command,
+        reply: oneshot::Sender<Reply>,
+    ) -> Result<(), Refused> {
+        let mut queues = self.queues();
+        if queues.stopped || queues.work.commands.len() >= MAX_COMMANDS {
+            return Err(Refused);
+        }
+        queues.work.commands.push((command, Some(reply)));
+        drop(queues);
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Leaves an eviction; there is at most one for each Register that another shard takes.
+    pub(crate) fn evict(&self, endpoint: String, epoch: u64) {
+        self.queues()
+            .work
+            .commands
+            .push((Command::Evict { endpoint, epoch }, None));
+        self.waker.wake();
+    }
+
+    /// Leaves a datagram that landed at another shard.
+    pub(crate) fn datagram(&self, from: SocketAddr, bytes: &[u8]) {
+        let mut queues = self.queues();
+        if queues.work.bytes.len() + bytes.len() > MAX_HANDOVER_BYTES {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        queues.work.datagrams.push((from, bytes.len()));
+        queues.work.bytes.extend_from_slice(bytes);
+        drop(queues);
+        self.waker.wake();
+    }
+
+    /// Tells that everything up to `through` is on disk.
+    pub(crate) fn durable(&self, through: u64) {
+        self.durable.store(through, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Asks the shard to end.
+    pub(crate) fn stop(&self) {
+        self.queues().work.stop = true;
+        self.waker.wake();
+    }
+
+    /// Refuses commands from now on: nobody would answer them.
+    pub(crate) fn close(&self) {
+        let mut queues = self.queues();
+        queues.stopped = true;
+        queues.work.clear();
+    }
+
+    /// Swaps what waits with `work`, which must be empty.
+    pub(crate) fn take(&self, work: &mut Work) {
+        std::mem::swap(&mut self.queues().work, work);
+    }
+
+    /// The highest sequence number on disk.
+    pub(crate) fn durable_through(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Handed-over datagrams that were dropped so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
