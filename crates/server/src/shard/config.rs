@@ -1,0 +1,147 @@
+//! What a shard is built from.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use dunlin_lwm2m::ObjectVersion;
+use dunlin_lwm2m::definition::ResourceType;
+
+use crate::directory::Directory;
+
+/// Tells the type of a resource in the version of its object that a device announced. What the
+/// object definition files say stands behind it; a shard never changes it.
+pub trait ObjectTypes: Send + Sync {
+    /// The type, or `None` when the resource is unknown.
+    fn resource_type(
+        &self,
+        object: u16,
+        version: ObjectVersion,
+        resource: u16,
+    ) -> Option<ResourceType>;
+}
+
+/// Knows no object.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObjectTypes;
+
+impl ObjectTypes for NoObjectTypes {
+    fn resource_type(
+        &self,
+        _object: u16,
+        _version: ObjectVersion,
+        _resource: u16,
+    ) -> Option<ResourceType> {
+        None
+    }
+}
+
+/// Everything a shard needs to know from the start.
+#[derive(Clone)]
+pub struct ShardConfig {
+    /// Number of this shard, from 0.
+    pub index: u16,
+    /// How many shards there are, at least 1.
+    pub shards: u16,
+    /// Bounds of every table.
+    pub limits: Limits,
+    /// CoAP transmission parameters (RFC 7252 §4.8).
+    pub transmission: Transmission,
+    /// Unix time in seconds at `Instant::ZERO`.
+    pub unix_origin: f64,
+    /// Whether replies that promise something durable wait for `Input::Durable`. With `false`
+    /// they go out at once; `Output::Persist` comes all the same.
+    pub durable: bool,
+    /// Which shard holds which endpoint, and the wishes; one for all shards.
+    pub directory: Arc<Directory>,
+    /// Types of resources; one for all shards.
+    pub models: Arc<dyn ObjectTypes>,
+}
+
+impl ShardConfig {
+    /// A single shard with the default limits that knows no object and replies without waiting for
+    /// the store.
+    pub fn single(directory: Arc<Directory>) -> Self {
+        Self {
+            index: 0,
+            shards: 1,
+            limits: Limits::default(),
+            transmission: Transmission::default(),
+            unix_origin: 0.0,
+            durable: false,
+            directory,
+            models: Arc::new(NoObjectTypes),
+        }
+    }
+}
+
+/// CoAP transmission parameters (RFC 7252 §4.8). NSTART is 1 for each device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transmission {
+    /// ACK_TIMEOUT.
+    pub ack_timeout: Duration,
+    /// ACK_RANDOM_FACTOR in thousandths, at least 1000.
+    pub ack_random_factor_milli: u32,
+    /// MAX_RETRANSMIT.
+    pub max_retransmit: u8,
+}
+
+impl Default for Transmission {
+    fn default() -> Self {
+        Self {
+            ack_timeout: Duration::from_secs(2),
+            ack_random_factor_milli: 1500,
+            max_retransmit: 4,
+        }
+    }
+}
+
+/// Bounds of the tables of a shard, and what happens there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Registrations of this shard; more are answered 5.03.
+    pub registrations: u32,
+    /// Bytes of an endpoint name; a longer one is answered 4.00. At most 255.
+    pub endpoint_bytes: usize,
+    /// Bytes of a body in the registration interface; a longer one is answered 4.13.
+    pub body_bytes: usize,
+    /// Links in an object list; more are answered 4.13.
+    pub links: usize,
+    /// Bodies being uploaded block by block at the same time; the longest idle gives way.
+    pub uploads: usize,
+    /// How long a partial body is kept without a new block; then the next block is answered 4.08.
+    pub upload_idle: Duration,
+    /// Operations waiting for one device; more are `OperateError::Overloaded`.
+    pub operations_per_device: usize,
+    /// Operations waiting in this shard in all.
+    pub operations: usize,
+    /// Bytes of an answer gathered from a device block by block.
+    pub answer_bytes: usize,
+    /// Records of one answer or notification.
+    pub records: usize,
+    /// Wishes for one device.
+    pub wishes_per_device: usize,
+    /// Exchanges remembered for deduplication besides the last ones of each device.
+    pub exchanges: usize,
+    /// Confirmable requests of the shard's own accord (observations made again) in flight at once.
+    pub paced: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            registrations: 4_000_000,
+            endpoint_bytes: 252,
+            body_bytes: 64 * 1024,
+            links: 4096,
+            uploads: 1024,
+            upload_idle: Duration::from_secs(247),
+            operations_per_device: 64,
+            operations: 100_000,
+            answer_bytes: 1024 * 1024,
+            records: 16_384,
+            wishes_per_device: 64,
+            exchanges: 16_384,
+            paced: 1024,
+        }
+    }
+}
