@@ -117,7 +117,7 @@ export class Session {
   }
 
   /** Runs an operation and keeps its outcome at the path. Never throws. */
-  private async run<T extends { code?: string } | null>(
+  private async run<T extends object | null>(
     path: string, label: string, operation: () => Promise<T>, quiet = false,
   ): Promise<T | undefined> {
     const start = performance.now();
@@ -125,7 +125,7 @@ export class Session {
     try {
       const result = await operation();
       if (!quiet) {
-        const done: Outcome = { kind: "done", label, code: result?.code ?? "", ms: performance.now() - start };
+        const done: Outcome = { kind: "done", label, code: codeOf(result), ms: performance.now() - start };
         this.setOutcome(path, done);
         setTimeout(() => this.outcomes.value.get(path) === done && this.setOutcome(path, null), DONE_SHOWN_MS);
       }
@@ -264,4 +264,8 @@ export class Session {
       return asProblem(error);
     }
   }
+}
+
+function codeOf(result: object | null): string {
+  return result !== null && "code" in result && typeof result.code === "string" ? result.code : "";
 }

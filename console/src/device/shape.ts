@@ -1,0 +1,91 @@
+import type { Attributes, Model, ResourceModel } from "../api/types.ts";
+import { formatPath, parsePath } from "../lib/path.ts";
+import { kindOf, kindOfValue, type Kind } from "../lib/value.ts";
+import type { Cell, Cells } from "../live/reducer.ts";
+
+/** What the page draws for an instance: the definition and what the device told, put together. Pure. */
+
+export interface ResourceShape {
+  id: number;
+  path: string;
+  name: string;
+  kind: Kind;
+  units: string;
+  range: string;
+  description: string;
+  multiple: boolean;
+  readable: boolean;
+  writable: boolean;
+  executable: boolean;
+  cell: Cell | undefined;
+  /** Resource instances, when there are any. */
+  parts: { id: number; path: string; cell: Cell }[];
+  attributes: Attributes | undefined;
+  /** Whether the device has it: "maybe" until it was asked. */
+  presence: "yes" | "no" | "maybe";
+}
+
+export function shapeInstance(
+  object: number, instance: number, model: Model | null, cells: Cells, links: ReadonlyMap<string, Attributes>,
+): ResourceShape[] {
+  const base = formatPath(object, instance);
+  const ids = new Set<number>(model?.resources.map((r) => r.id));
+  let heard = false;
+  let discovered = false;
+  for (const path of cells.keys()) heard = collect(path, base, ids) || heard;
+  for (const path of links.keys()) discovered = collect(path, base, ids) || discovered;
+  const models = new Map(model?.resources.map((r) => [r.id, r]));
+  return [...ids]
+    .sort((a, b) => a - b)
+    .map((id) => shape(formatPath(object, instance, id), id, models.get(id), cells, links, heard, discovered));
+}
+
+function collect(path: string, base: string, ids: Set<number>): boolean {
+  if (!path.startsWith(base + "/")) return false;
+  const id = parsePath(path)?.[2];
+  if (id === undefined) return false;
+  ids.add(id);
+  return true;
+}
+
+function shape(
+  path: string, id: number, model: ResourceModel | undefined, cells: Cells, links: ReadonlyMap<string, Attributes>,
+  heard: boolean, discovered: boolean,
+): ResourceShape {
+  const cell = cells.get(path);
+  const parts = [];
+  for (const [p, c] of cells) {
+    if (p.startsWith(path + "/")) parts.push({ id: parsePath(p)?.[3] ?? 0, path: p, cell: c });
+  }
+  parts.sort((a, b) => a.id - b.id);
+  const operations = model?.operations ?? "RWE";
+  const sample = cell ?? parts[0]?.cell;
+  const seen = sample !== undefined || links.has(path);
+  // A Read of the instance names all that is readable; Discover names the rest too.
+  const ruledOut = discovered || (heard && operations.includes("R"));
+  const typed = kindOf(model?.type ?? sample?.record.type);
+  return {
+    id,
+    path,
+    name: model?.name ?? `Resource ${id}`,
+    kind: typed === "none" && !model ? kindOfValue(sample?.record.value) : typed,
+    units: model?.units ?? "",
+    range: model?.range ?? "",
+    description: model?.description ?? "",
+    multiple: model?.multiple ?? parts.length > 0,
+    readable: operations.includes("R"),
+    writable: operations.includes("W"),
+    executable: operations.includes("E") && (model !== undefined || sample === undefined),
+    cell,
+    parts,
+    attributes: links.get(path),
+    presence: seen ? "yes" : ruledOut ? "no" : "maybe",
+  };
+}
+
+/** SenML and UCUM-like codes as people know them; others are shown as they are. */
+const UNITS: Record<string, string> = { Cel: "°C", "%RH": "% RH", "/100": "%", "Cel/m": "°C/m", lx: "lx", deg: "°" };
+
+export function unitLabel(units: string | undefined): string {
+  return UNITS[units ?? ""] ?? units ?? "";
+}
