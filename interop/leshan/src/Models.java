@@ -13,7 +13,7 @@ final class Models {
     static List<ObjectModel> load(String folder) {
         List<ObjectModel> models = new ArrayList<>(ObjectLoader.loadDefault());
         if (folder != null)
-            models.addAll(ObjectLoader.loadObjectsFromDir(new File(folder), true));
+            models.addAll(ObjectLoader.loadObjectsFromDir(new File(folder), false));
         return models;
     }
 }

@@ -29,10 +29,12 @@ import org.eclipse.leshan.core.node.LwM2mPath;
 import org.eclipse.leshan.core.node.LwM2mResource;
 import org.eclipse.leshan.core.request.BindingMode;
 import org.eclipse.leshan.core.request.DeregisterRequest;
+import org.eclipse.leshan.core.request.ReadRequest;
 import org.eclipse.leshan.core.request.RegisterRequest;
 import org.eclipse.leshan.core.request.UpdateRequest;
 import org.eclipse.leshan.core.request.argument.Arguments;
 import org.eclipse.leshan.core.response.ExecuteResponse;
+import org.eclipse.leshan.core.response.ReadResponse;
 import org.eclipse.leshan.core.response.WriteResponse;
 import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointsProvider;
 
@@ -41,7 +43,7 @@ import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClien
  *
  * <pre>
  * PeerClient SERVER_URI ENDPOINT LIFETIME MODELS_FOLDER
- * set /3303/0/5700 21.5 | update | stop (deregisters) | drop (leaves without a word)
+ * set /3303/0/5700 21.5 | get /3303/0/5700 | update | stop (deregisters) | drop (leaves without a word)
  * </pre>
  */
 public final class PeerClient {
@@ -72,7 +74,7 @@ public final class PeerClient {
         @Override
         public ExecuteResponse execute(LwM2mServer server, int resource, Arguments arguments) {
             say("event", "execute", "path", getResourcePath(resource).toString(), "arguments",
-                    new String(arguments.serialize()));
+                    arguments == null || arguments.serialize() == null ? "" : new String(arguments.serialize()));
             return ExecuteResponse.success();
         }
 
@@ -196,6 +198,13 @@ public final class PeerClient {
                             : Json.typed(resource.type, words[2]);
                     ((Recorded) instance).set(path.getResourceId(), resource.multiple ? list(value) : value);
                     say("event", "set", "path", words[1]);
+                    break;
+                case "get":
+                    LwM2mPath asked = new LwM2mPath(words[1]);
+                    ReadResponse read = client.getObjectTree().getObjectEnabler(asked.getObjectId())
+                            .read(LwM2mServer.SYSTEM, new ReadRequest(words[1]));
+                    say("event", "value", "path", words[1], "code", read.getCode().getCode(), "node",
+                            read.getContent() == null ? null : Json.node(read.getContent()));
                     break;
                 case "update":
                     client.triggerRegistrationUpdate();

@@ -1,0 +1,386 @@
+"""Management servers with one face: ours through its REST, Leshan's through the REST of its demo.
+
+Every operation returns an Answer: the device's CoAP code ("2.05"), the Content-Format it used when the server tells,
+and the values by path. Opaque values are bytes, times are seconds.
+"""
+
+import base64
+import dataclasses
+import pathlib
+import tempfile
+import urllib.parse
+
+from . import peers
+from .process import Process, free_port, wait_until
+from .rest import Events, call
+from .values import Answer, FORMATS, flatten_leshan, same_type
+
+
+def _quote(text):
+    return urllib.parse.quote(text, safe="")
+
+
+@dataclasses.dataclass
+class Notification:
+    path: str
+    records: dict
+
+
+class DunlinServer:
+    name = "dunlin"
+    formats = ("TLV", "SENML_JSON", "SENML_CBOR", "TEXT", "CBOR")
+
+    def __init__(self, *arguments, data=None):
+        self._folder = None
+        if data is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="dunlin-interop-")
+            data = self._folder.name
+        self.data = pathlib.Path(data)
+        self.process = Process(
+            "dunlin-serve",
+            [peers.dunlin(), "serve", "--http", "127.0.0.1:0", "--coap", "127.0.0.1:0", "--data", data, *arguments],
+        )
+        try:
+            self.coap = self.process.wait_line(r"^CoAP\s+(coap://127\.0\.0\.1:\d+)")[1]
+            self.http = self.process.wait_line(r"^Console\s+(http://127\.0\.0\.1:\d+)/")[1]
+            wait_until(lambda: self._health() == "ok", 10, "/health")
+        except BaseException:
+            self.stop()
+            raise
+        self.port = int(self.coap.rsplit(":", 1)[1])
+
+    def _health(self):
+        try:
+            return self.call("GET", "/health").json()["status"]
+        except OSError:
+            return None
+
+    def stop(self):
+        self.process.stop()
+        if self._folder:
+            self._folder.cleanup()
+
+    def call(self, method, path, body=None, content_type=None, timeout=40):
+        return call(method, self.http, "/api/v1" + path, body, content_type, timeout)
+
+    def _answer(self, response, *good):
+        """Our REST answers 2xx with the code, or problem details with coapCode."""
+        json = response.json()
+        if response.status >= 300:
+            assert response.headers["Content-Type"] == "application/problem+json", response
+            assert json["status"] == response.status, response
+            assert json["title"] and json["detail"], response
+            return Answer(json.get("coapCode"), None, {}, detail=str(json))
+        assert response.status in good, response
+        return Answer(json["code"], json.get("format"), self._records(json), location=json.get("location"), raw=json)
+
+    @staticmethod
+    def _records(json):
+        records = {}
+        for record in json.get("records") or []:
+            value = record["value"]
+            if record["type"] == "Opaque":
+                value = base64.b64decode(value, validate=True)
+            assert record["path"] not in records, f"two records for {record['path']}"
+            records[record["path"]] = value
+        return records
+
+    def endpoints(self):
+        return [d["endpoint"] for d in self.call("GET", "/devices").json()["items"]]
+
+    def registration(self, endpoint):
+        """The registration in neutral terms, or None."""
+        response = self.call("GET", f"/devices/{_quote(endpoint)}")
+        if response.status == 404:
+            assert response.json()["title"] == "Unknown endpoint", response
+            return None
+        assert response.status == 200, response
+        device = response.json()
+        objects = {}
+        for entry in device["objects"]:
+            objects.setdefault(entry["id"], set()).update(entry["instances"])
+        return {
+            "endpoint": device["endpoint"],
+            "id": device["registrationId"],
+            "version": device["version"],
+            "lifetime": device["lifetime"],
+            "objects": {k: sorted(v) for k, v in objects.items()},
+            "formats": sorted(device["contentFormats"]),
+            "raw": device,
+        }
+
+    def _data(self, endpoint, path, fmt=None):
+        query = f"?format={FORMATS[fmt].rest}" if fmt else ""
+        return f"/devices/{_quote(endpoint)}/data{path}{query}"
+
+    def read(self, endpoint, path, fmt=None):
+        return self._answer(self.call("GET", self._data(endpoint, path, fmt)), 200)
+
+    @staticmethod
+    def _json(value):
+        return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+    def write(self, endpoint, path, kind, value, fmt=None):
+        return self._answer(self.call("PUT", self._data(endpoint, path, fmt), {"value": self._json(value)}), 200)
+
+    def write_instance(self, endpoint, path, values, replace=False, fmt=None):
+        records = [{"path": f"{path}/{rid}", "value": self._json(v)} for rid, (_, v) in values.items()]
+        method = "PUT" if replace else "PATCH"
+        return self._answer(self.call(method, self._data(endpoint, path, fmt), {"records": records}), 200)
+
+    def write_multiple(self, endpoint, path, kind, values, replace=True, fmt=None):
+        records = [{"path": f"{path}/{i}", "value": self._json(v)} for i, v in values.items()]
+        method = "PUT" if replace else "PATCH"
+        return self._answer(self.call(method, self._data(endpoint, path, fmt), {"records": records}), 200)
+
+    def execute(self, endpoint, path, arguments=None):
+        return self._answer(self.call("POST", self._data(endpoint, path), arguments), 200)
+
+    def create(self, endpoint, object_id, instance, values, fmt=None):
+        body = {
+            "instance": instance,
+            "records": [
+                {"path": f"/{object_id}/{instance}/{rid}", "value": self._json(v)} for rid, (_, v) in values.items()
+            ],
+        }
+        return self._answer(self.call("POST", self._data(endpoint, f"/{object_id}", fmt), body), 201)
+
+    def delete(self, endpoint, path):
+        return self._answer(self.call("DELETE", self._data(endpoint, path)), 200)
+
+    def discover(self, endpoint, path):
+        response = self.call("GET", f"/devices/{_quote(endpoint)}/discover{path}")
+        answer = self._answer(response, 200)
+        if answer.ok:
+            answer.links = {link["path"]: dict(link["attributes"]) for link in answer.raw["links"]}
+        return answer
+
+    def attributes(self, endpoint, path, attributes):
+        return self._answer(self.call("PUT", f"/devices/{_quote(endpoint)}/attributes{path}", attributes), 200)
+
+    def events(self, endpoint=None):
+        return DunlinEvents(self, endpoint)
+
+    def observe(self, endpoint, path, fmt=None):
+        """Records the wish and waits until the device has accepted it."""
+        response = self.call("POST", f"/devices/{_quote(endpoint)}/observations", {"path": path})
+        assert response.status == 201, response
+        wish = response.json()
+        assert wish["path"] == path
+
+        def active():
+            items = self.call("GET", f"/devices/{_quote(endpoint)}/observations").json()["items"]
+            [mine] = [o for o in items if o["id"] == wish["id"]]
+            assert mine["state"] != "failed", mine
+            return mine if mine["state"] == "active" and mine["records"] else None
+
+        observation = wait_until(active, 10, "the observation to become active")
+        return Answer("2.05", None, self._records(observation), handle=wish["id"])
+
+    def cancel(self, endpoint, path, handle):
+        response = self.call("DELETE", f"/devices/{_quote(endpoint)}/observations/{handle}")
+        assert response.status == 204, response
+
+
+class DunlinEvents(Events):
+    NAMES = {
+        "registration": "registration",
+        "update": "update",
+        "deregistration": "deregistration",
+        "notification": "notification",
+    }
+
+    def __init__(self, server, endpoint, last=None):
+        path = "/api/v1/events" + (f"?endpoint={_quote(endpoint)}" if endpoint else "")
+        super().__init__(server.http, path, {"Last-Event-ID": last} if last else None)
+
+    def wait_for(self, name, timeout=10):
+        found = self.wait(lambda n, d: n == name, timeout, f"a {name} event")
+        return found[1]
+
+    def notifications(self, path):
+        return [
+            Notification(d["path"], DunlinServer._records(d))
+            for n, d, _ in list(self.all)
+            if n == "notification" and d["path"] == path
+        ]
+
+    def wait_notification(self, path, records, timeout=10):
+        wait_until(
+            lambda: any(same_type(n.records, records) for n in self.notifications(path)),
+            timeout,
+            f"a notification of {path} with {records}; saw {self.notifications(path)}",
+        )
+
+
+class LeshanEvents(Events):
+    NAMES = {"registration": "REGISTRATION", "update": "UPDATED", "deregistration": "DEREGISTRATION"}
+
+    def __init__(self, server, endpoint):
+        super().__init__(server.http, f"/api/event?ep={_quote(endpoint)}" if endpoint else "/api/event")
+
+    def wait_for(self, name, timeout=10):
+        return self.wait(lambda n, d: n == self.NAMES[name], timeout, f"a {name} event")[1]
+
+    def notifications(self, path):
+        return [
+            Notification(d["res"], flatten_leshan(path, d["val"]))
+            for n, d, _ in list(self.all)
+            if n == "NOTIFICATION" and d["res"] == path
+        ]
+
+    wait_notification = DunlinEvents.wait_notification
+
+
+class LeshanServer:
+    """Leshan's current server library behind our small driver (leshan/src/PeerServer.java)."""
+
+    name = "leshan"
+    formats = ("TLV", "SENML_JSON", "SENML_CBOR", "JSON", "TEXT", "CBOR")
+    tells_format = True
+    resource_instances = True
+    active_cancel = True
+
+    def __init__(self):
+        self.port = free_port()
+        web = free_port()
+        self.coap = f"coap://127.0.0.1:{self.port}"
+        self.http = f"http://127.0.0.1:{web}"
+        self.process = Process("leshan-server", peers.java("PeerServer", self.port, web, peers.MODELS))
+        self._ready("^ready$")
+
+    def _ready(self, pattern):
+        try:
+            self.process.wait_line(pattern, 40)
+            wait_until(self._answers, 20, "the REST of Leshan")
+        except BaseException:
+            self.stop()
+            raise
+
+    def _answers(self):
+        try:
+            return call("GET", self.http, "/api/clients").status == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        self.process.stop()
+
+    def endpoints(self):
+        return [c["endpoint"] for c in call("GET", self.http, "/api/clients").json()]
+
+    def registration(self, endpoint):
+        response = call("GET", self.http, f"/api/clients/{_quote(endpoint)}")
+        if response.status == 400:
+            return None
+        client = response.json()
+        objects = {}
+        for link in client["objectLinks"]:
+            parts = [int(p) for p in link["url"].strip("/").split("/") if p]
+            if parts:
+                objects.setdefault(parts[0], []).extend(parts[1:2])
+        return {
+            "endpoint": client["endpoint"],
+            "id": client["registrationId"],
+            "version": client["lwM2mVersion"],
+            "lifetime": client["lifetime"],
+            "objects": {k: sorted(v) for k, v in objects.items()},
+            "formats": sorted(client["contentFormats"]) if "contentFormats" in client else None,
+            "raw": client,
+        }
+
+    def _call(self, method, endpoint, path, body=None, query="", content_type=None):
+        return call(method, self.http, f"/api/clients/{_quote(endpoint)}{path}{query}", body, content_type)
+
+    def _answer(self, response, path=None):
+        assert response.status == 200, response
+        json = response.json()
+        digits = json["status"].rsplit("(", 1)[1].rstrip(")")
+        answer = Answer(f"{digits[0]}.{digits[1:]}", None, {}, raw=json, location=json.get("location"))
+        answer.detail = json.get("errormessage", "")
+        if self.tells_format and json.get("contentFormat", -1) >= 0:
+            answer.format = json["contentFormat"]
+        if "content" in json:
+            answer.records = flatten_leshan(path, json["content"])
+        return answer
+
+    @staticmethod
+    def _query(fmt):
+        return f"?format={fmt}" if fmt else ""
+
+    def read(self, endpoint, path, fmt=None):
+        return self._answer(self._call("GET", endpoint, path, query=self._query(fmt)), path)
+
+    @staticmethod
+    def _resource(rid, kind, value):
+        if isinstance(value, bytes):
+            value = value.hex()
+        return {"id": int(rid), "kind": "singleResource", "type": kind, "value": value}
+
+    def write(self, endpoint, path, kind, value, fmt=None):
+        body = self._resource(path.rsplit("/", 1)[1], kind, value)
+        return self._answer(self._call("PUT", endpoint, path, body, self._query(fmt)))
+
+    def write_instance(self, endpoint, path, values, replace=False, fmt=None):
+        body = {"id": int(path.split("/")[2]), "kind": "instance"}
+        body["resources"] = [self._resource(rid, k, v) for rid, (k, v) in values.items()]
+        query = f"?replace={str(replace).lower()}" + (f"&format={fmt}" if fmt else "")
+        return self._answer(self._call("PUT", endpoint, path, body, query))
+
+    def write_multiple(self, endpoint, path, kind, values, replace=True, fmt=None):
+        body = {"id": int(path.split("/")[3]), "kind": "multiResource", "type": kind}
+        body["values"] = {str(i): v.hex() if isinstance(v, bytes) else v for i, v in values.items()}
+        query = f"?replace={str(replace).lower()}" + (f"&format={fmt}" if fmt else "")
+        return self._answer(self._call("PUT", endpoint, path, body, query))
+
+    def execute(self, endpoint, path, arguments=None):
+        return self._answer(self._call("POST", endpoint, path, arguments or ""))
+
+    def create(self, endpoint, object_id, instance, values, fmt=None):
+        body = {"id": instance, "kind": "instance"}
+        body["resources"] = [self._resource(rid, k, v) for rid, (k, v) in values.items()]
+        return self._answer(self._call("POST", endpoint, f"/{object_id}", body, self._query(fmt)))
+
+    def delete(self, endpoint, path):
+        return self._answer(self._call("DELETE", endpoint, path))
+
+    def discover(self, endpoint, path):
+        answer = self._answer(self._call("GET", endpoint, f"{path}/discover"))
+        if answer.ok:
+            answer.links = {
+                link["url"]: {k: None if v is None else str(v) for k, v in link["attributes"].items()}
+                for link in answer.raw["objectLinks"]
+            }
+        return answer
+
+    def attributes(self, endpoint, path, attributes):
+        query = "&".join(k if v is None else f"{k}={v}" for k, v in attributes.items())
+        return self._answer(self._call("PUT", endpoint, f"{path}/attributes", query=f"?{query}"))
+
+    def events(self, endpoint=None):
+        return LeshanEvents(self, endpoint)
+
+    def observe(self, endpoint, path, fmt=None):
+        return self._answer(self._call("POST", endpoint, f"{path}/observe", query=self._query(fmt)), path)
+
+    def cancel(self, endpoint, path, handle):
+        query = "?active=true" if self.active_cancel else ""
+        assert self._call("DELETE", endpoint, f"{path}/observe", query=query).status == 200
+
+
+class LeshanDemo(LeshanServer):
+    """The demo server application as released, with its own REST and event stream."""
+
+    name = "leshan-demo"
+    formats = ("TLV", "SENML_JSON", "SENML_CBOR", "JSON", "TEXT")
+    tells_format = False
+    resource_instances = False
+    active_cancel = False
+
+    def __init__(self):
+        self.port = free_port()
+        coaps, web = free_port(), free_port()
+        self.coap = f"coap://127.0.0.1:{self.port}"
+        self.http = f"http://127.0.0.1:{web}"
+        self.process = Process("leshan-demo", peers.leshan_demo(self.port, coaps, web), cwd=str(peers.PEERS))
+        self._ready("Web server started")
