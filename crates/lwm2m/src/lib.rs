@@ -5,15 +5,22 @@
 //! object definition files ([`model`]).
 #![cfg_attr(not(feature = "std"), no_std)]
 
+mod arguments;
+mod attributes;
 mod content_format;
 pub mod definition;
 pub mod format;
 pub mod operation;
 mod path;
 mod record;
+mod scratch;
 mod value;
 mod version;
 
+pub use arguments::{Argument, ArgumentIter, Arguments, ArgumentsError};
+pub use attributes::{
+    Attribute, AttributeChange, AttributeError, AttributeValue, Attributes, WriteAttributes,
+};
 pub use content_format::ContentFormat;
 pub use path::{Level, MAX_ID, Path, PathError};
 pub use record::Record;
