@@ -128,6 +128,12 @@ impl Types for NoTypes {
     }
 }
 
+impl<T: Types + ?Sized> Types for &T {
+    fn resource_type(&self, object: u16, resource: u16) -> Option<ResourceType> {
+        (**self).resource_type(object, resource)
+    }
+}
+
 impl Types for [&'static ObjectDefinition] {
     fn resource_type(&self, object: u16, resource: u16) -> Option<ResourceType> {
         let definition = self.iter().find(|definition| definition.id == object)?;

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod attributes;
+pub mod base64;
 mod content_format;
 pub mod definition;
 pub mod format;

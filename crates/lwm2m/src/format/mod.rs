@@ -1,2 +1,228 @@
 //! Content formats: each one file with a reader (bytes to records) and a writer (records to
 //! bytes).
+//!
+//! [`reader`] and [`writer`] need no heap. A reader borrows from the payload, and from lent
+//! scratch memory for what does not stand in the payload as it is (JSON escapes, base64, CBOR
+//! strings in chunks). Scratch as long as the payload always suffices. A writer fills a lent buffer.
+//!
+//! ```
+//! use dunlin_lwm2m::definition::NoTypes;
+//! use dunlin_lwm2m::{ContentFormat, Path, Record, Value, format};
+//!
+//! let mut buffer = [0; 64];
+//! let mut writer = format::writer(ContentFormat::SENML_JSON, &mut buffer, Path::instance(3, 0))?;
+//! writer.record(&Record::new(Path::resource(3, 0, 9), Value::Integer(100)))?;
+//! let length = writer.finish()?;
+//! let payload = &buffer[..length];
+//! assert_eq!(payload, br#"[{"bn":"/3/0/","n":"9","v":100}]"#);
+//!
+//! let mut scratch = [0; 64];
+//! let mut reader = format::reader(
+//!     ContentFormat::SENML_JSON,
+//!     payload,
+//!     Path::instance(3, 0),
+//!     &NoTypes,
+//!     &mut scratch,
+//! )?;
+//! let record = reader.next_record().unwrap()?;
+//! assert_eq!(record.path, Path::resource(3, 0, 9));
+//! assert_eq!(record.value, Some(Value::Integer(100)));
+//! # Ok::<(), format::FormatError>(())
+//! ```
+//!
+//! # What a reader yields
+//!
+//! | In the payload | Record |
+//! |---|---|
+//! | a resource or resource instance | its path and value |
+//! | TLV multiple resource, or object instance, without content | its path, no value |
+//! | TLV resources without an object instance for a target `/o` (Create) | instance id [`MAX_ID`](crate::MAX_ID): the device chooses |
+//! | SenML record without a value | its path (any level), no value |
+//!
+//! Values have the type [`Types`] tells, or the payload is refused. Of an unknown resource the
+//! reader keeps what the format tells: TLV and opaque give Opaque, text gives String, CBOR and SenML
+//! go by the item or field. A SenML number is then Integer (Unsigned above `i64::MAX`) or Float,
+//! depending on how it is written. Whether a resource exists, is single or multiple, and may be
+//! written, is for the caller to check.
+//!
+//! # Numbers that are none
+//!
+//! TLV and CBOR carry NaN and the infinities in both directions. Text and JSON cannot: writing them
+//! is [`FormatError::NotAcceptable`]. Base times, times and base values must be finite everywhere.
+
+mod cbor;
+mod cbor_item;
+mod error;
+mod number;
+mod opaque;
+mod output;
+mod single;
+mod text;
+mod timestamp;
+
+pub use error::FormatError;
+
+use crate::definition::Types;
+use crate::{ContentFormat, Path, Record};
+use output::Output;
+
+/// What a payload is about.
+///
+/// A [`Path`] is a scope without an alternate path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// The path of the request; [`Path::ROOT`] for composite operations and Send.
+    pub target: Path,
+    /// The alternate path of the device (`/lwm2m`), which stands in front of all SenML names
+    /// (Core 1.2 §6.2.1); empty or `/` when it has none, and always in bootstrap.
+    pub root: &'a str,
+}
+
+impl From<Path> for Scope<'_> {
+    fn from(target: Path) -> Self {
+        Self { target, root: "" }
+    }
+}
+
+/// Reads a payload as a stream of records; made by [`reader`].
+pub struct Reader<'a> {
+    format: FormatReader<'a>,
+    ended: bool,
+}
+
+enum FormatReader<'a> {
+    Single(single::Reader<'a>),
+}
+
+/// Begins to read `payload`.
+///
+/// `scope` is the path of the request (with an alternate path: a [`Scope`]). `scratch` may be
+/// empty when no value needs it; too little gives [`FormatError::ScratchTooSmall`].
+///
+/// # Errors
+///
+/// [`FormatError::Unsupported`] and [`FormatError::UnfitForTarget`]; everything else comes from
+/// [`Reader::next_record`].
+pub fn reader<'a>(
+    format: ContentFormat,
+    payload: &'a [u8],
+    scope: impl Into<Scope<'a>>,
+    types: &'a dyn Types,
+    scratch: &'a mut [u8],
+) -> Result<Reader<'a>, FormatError> {
+    let scope = scope.into();
+    let format = match single_format(format) {
+        Some(single) => FormatReader::Single(single::Reader::new(
+            single,
+            payload,
+            scope.target,
+            types,
+            scratch,
+        )?),
+        None => return Err(FormatError::Unsupported(format)),
+    };
+    Ok(Reader {
+        format,
+        ended: false,
+    })
+}
+
+const fn single_format(format: ContentFormat) -> Option<single::Format> {
+    match format {
+        ContentFormat::TEXT => Some(single::Format::Text),
+        ContentFormat::OPAQUE => Some(single::Format::Opaque),
+        ContentFormat::CBOR => Some(single::Format::Cbor),
+        _ => None,
+    }
+}
+
+impl Reader<'_> {
+    /// The next record, `None` at the end. After an error there are no more records.
+    ///
+    /// The record lends its content until the next call.
+    pub fn next_record(&mut self) -> Option<Result<Record<'_>, FormatError>> {
+        if self.ended {
+            return None;
+        }
+        let record = match &mut self.format {
+            FormatReader::Single(reader) => reader.next_record(),
+        };
+        self.ended = !matches!(record, Ok(Some(_)));
+        record.transpose()
+    }
+}
+
+/// Writes records into a lent buffer; made by [`writer`].
+#[derive(Debug)]
+pub struct Writer<'b> {
+    format: FormatWriter<'b>,
+}
+
+#[derive(Debug)]
+enum FormatWriter<'b> {
+    Single(single::Writer<'b>),
+}
+
+/// Begins to write a payload about `scope` (a [`Path`] or [`Scope`]) into `buffer`.
+///
+/// # Errors
+///
+/// [`FormatError::NotAcceptable`] when there is no writer for the format, or it cannot carry
+/// content for this target.
+pub fn writer<'b>(
+    format: ContentFormat,
+    buffer: &'b mut [u8],
+    scope: impl Into<Scope<'b>>,
+) -> Result<Writer<'b>, FormatError> {
+    let scope = scope.into();
+    let output = Output::new(buffer);
+    let format = match single_format(format) {
+        Some(single) => FormatWriter::Single(single::Writer::new(single, output, scope.target)?),
+        None => return Err(FormatError::NotAcceptable(format)),
+    };
+    Ok(Writer { format })
+}
+
+impl Writer<'_> {
+    /// Adds a record. Records come in path order, at or below the target.
+    ///
+    /// A record without a value says that a multiple resource or an instance exists and is empty.
+    /// TLV can say so; SenML cannot and leaves it out. Formats other than SenML leave times out.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::NotAcceptable`], [`FormatError::BufferTooSmall`] or
+    /// [`FormatError::Sequence`]; the payload is then of no use.
+    pub fn record(&mut self, record: &Record<'_>) -> Result<(), FormatError> {
+        match &mut self.format {
+            FormatWriter::Single(writer) => writer.record(record),
+        }
+    }
+
+    /// Adds a bare name, for the path list of a composite request. Only SenML has them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::record`].
+    pub fn name(&mut self, path: &Path) -> Result<(), FormatError> {
+        match &mut self.format {
+            FormatWriter::Single(writer) => Err(writer.not_acceptable()),
+        }
+    }
+
+    /// Ends the payload and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::record`].
+    pub fn finish(self) -> Result<usize, FormatError> {
+        match self.format {
+            FormatWriter::Single(writer) => writer.finish(),
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+mod owned;
+#[cfg(feature = "std")]
+pub use owned::{read_all, write_all, write_names};
