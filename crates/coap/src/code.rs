@@ -132,6 +132,15 @@ impl Code {
         self.class() == 2
     }
 
+    /// Whether doing a request twice has the effect of doing it once: GET, PUT, DELETE (RFC 7252
+    /// §5.1), FETCH and iPATCH (RFC 8132 §2, §3).
+    pub const fn is_idempotent(self) -> bool {
+        matches!(
+            self,
+            Self::GET | Self::PUT | Self::DELETE | Self::FETCH | Self::IPATCH
+        )
+    }
+
     /// Classes 1, 3, 6, and 7 (which has a meaning only over TCP), are reserved (RFC 7252 §3).
     pub const fn is_reserved(self) -> bool {
         matches!(self.class(), 1 | 3 | 6 | 7)

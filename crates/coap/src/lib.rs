@@ -5,14 +5,27 @@
 //! heap. Time is an [`Instant`] argument, randomness is an [`Rng`] argument, datagrams are slices.
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 mod code;
+mod endpoint;
 mod message;
 mod option;
+mod parameters;
+mod retransmission;
 mod time;
 
 pub use code::Code;
+pub use endpoint::{
+    Action, Answered, DropReason, Endpoint, ExchangeId, ExchangeSlot, Failure, FixedEndpoint,
+    FixedStorage, Handled, Incoming, Outgoing, Parts, ReplyTo, SeenSlot, SendError, Sent,
+    SliceStorage, Stats, Storage, understood_by_default,
+};
 pub use message::{
     Message, MessageError, MessageWriter, OptionIter, OptionRef, Token, Type, WriteError,
 };
 pub use option::{Format, OptionNumber, uint_value};
+pub use parameters::TransmissionParameters;
+pub use retransmission::{Retransmission, RetransmissionStep};
 pub use time::{Instant, Rng};

@@ -29,6 +29,12 @@ pub struct Token {
 }
 
 impl Token {
+    /// The token without bytes.
+    pub const EMPTY: Self = Self {
+        length: 0,
+        bytes: [0; 8],
+    };
+
     /// A token of the given bytes; `None` when there are more than eight.
     pub fn new(token: &[u8]) -> Option<Self> {
         let mut bytes = [0; 8];
@@ -42,6 +48,12 @@ impl Token {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl From<[u8; 8]> for Token {
+    fn from(bytes: [u8; 8]) -> Self {
+        Self { length: 8, bytes }
     }
 }
 
@@ -166,10 +178,11 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The values of every occurrence of an option.
+    /// The values of every occurrence of an option, but for those whose length is outside the
+    /// option's range: they count as unknown (RFC 7252 §5.4.3).
     pub fn values(&self, number: OptionNumber) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         self.options()
-            .filter(move |option| option.number == number)
+            .filter(move |option| option.number == number && option.is_length_legal())
             .map(|option| option.value)
     }
 
@@ -201,8 +214,8 @@ impl<'a> Message<'a> {
     }
 
     /// The first option that makes the message unacceptable: a critical one that `understands`
-    /// denies, or a critical one whose value has an illegal length, whose string is not UTF-8, or
-    /// that occurs more often than allowed. Elective options of that kind are to be ignored and
+    /// denies, or a critical one whose value has an illegal length, whose string is not UTF-8,
+    /// that occurs more often than allowed, or a path segment `.` or `..` (RFC 7252 §5.10.1). Elective options of that kind are to be ignored and
     /// are not reported (RFC 7252 §5.4.1, §5.4.3, §5.4.5).
     pub fn first_unacceptable_option(
         &self,
@@ -249,13 +262,19 @@ pub struct OptionRef<'a> {
 
 impl OptionRef<'_> {
     fn is_legal(&self, surplus: bool) -> bool {
-        let Some((format, min, max, repeatable)) = self.number.rule() else {
+        let Some((format, _, _, repeatable)) = self.number.rule() else {
             return true;
         };
-        let length = self.value.len();
         (repeatable || !surplus)
-            && (usize::from(min)..=usize::from(max)).contains(&length)
+            && self.is_length_legal()
             && (format != crate::Format::String || core::str::from_utf8(self.value).is_ok())
+            && !(self.number == OptionNumber::URI_PATH && matches!(self.value, b"." | b".."))
+    }
+
+    fn is_length_legal(&self) -> bool {
+        self.number.rule().is_none_or(|(_, min, max, _)| {
+            (usize::from(min)..=usize::from(max)).contains(&self.value.len())
+        })
     }
 }
 
