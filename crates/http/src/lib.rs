@@ -1,1 +1,156 @@
-//! http
+//! REST, server-sent events, OpenAPI, metrics and the console: the only crate that knows HTTP and
+//! JSON.
+//!
+//! Nothing here decides anything about LwM2M: it turns HTTP into calls of
+//! [`dunlin_server::control::Control`] and answers into JSON.
+
+mod console;
+mod data;
+mod devices;
+mod dto;
+mod events;
+mod health;
+mod json;
+mod models;
+mod observations;
+mod problem;
+
+use core::future::Future;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use dunlin_server::control::Control;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+
+/// The largest request body in bytes.
+pub const MAX_BODY: usize = 1 << 20;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Dunlin",
+        description = "The LwM2M server Dunlin. Errors are problem details (RFC 9457) and carry the \
+            device's CoAP code when it gave one.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    tags(
+        (name = "devices", description = "Registrations"),
+        (name = "device management", description = "Operations towards a device"),
+        (name = "observations", description = "Wishes for observations"),
+        (name = "events", description = "What happens, as it happens"),
+        (name = "models", description = "Object definitions"),
+        (name = "server", description = "Health and metrics"),
+    )
+)]
+struct Api;
+
+fn api() -> (Router<Control>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = OpenApiRouter::with_openapi(Api::openapi())
+        .nest(
+            "/api/v1",
+            OpenApiRouter::new()
+                .routes(routes!(devices::list))
+                .routes(routes!(devices::get, devices::remove))
+                .routes(routes!(
+                    data::read,
+                    data::replace,
+                    data::update,
+                    data::post,
+                    data::delete
+                ))
+                .routes(routes!(data::discover))
+                .routes(routes!(data::write_attributes))
+                .routes(routes!(observations::list, observations::create))
+                .routes(routes!(observations::remove))
+                .routes(routes!(events::events))
+                .routes(routes!(models::list))
+                .routes(routes!(models::get))
+                .routes(routes!(health::health))
+                .routes(routes!(health::metrics)),
+        )
+        .split_for_parts();
+    // The router's word for "the rest of the path" is not OpenAPI's.
+    document.paths.paths = core::mem::take(&mut document.paths.paths)
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
+    (router, document)
+}
+
+/// The OpenAPI document, as pretty JSON; the same that is served at `/api/v1/openapi.json`.
+pub fn openapi() -> String {
+    api().1.to_pretty_json().unwrap_or_default() + "\n"
+}
+
+/// The whole HTTP face of a server: API, metrics and console.
+pub fn router(control: Control) -> Router {
+    let (router, _) = api();
+    let document: &'static str = openapi().leak();
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    // Server-sent events must leave at once, not when a compressor's buffer is full.
+    let compressed = SizeAbove::new(1024).and(NotForContentType::SSE);
+    router
+        .route("/api/v1/openapi.json", axum::routing::get(move || async move { (json, document) }))
+        .route("/metrics", axum::routing::get(health::metrics))
+        .route("/api/{*rest}", axum::routing::any(no_such_path))
+        .fallback(axum::routing::get(console::asset))
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(plain_errors_are_problems))
+        .layer(CompressionLayer::new().compress_when(compressed))
+        .with_state(control)
+}
+
+/// Serves until `shutdown` is ready.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    control: Control,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(control)).with_graceful_shutdown(shutdown).await
+}
+
+async fn no_such_path(uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "Not found",
+        format!("There is no {}; /api/v1/openapi.json tells what there is.", uri.path()),
+    )
+}
+
+async fn no_such_method(uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Method not allowed",
+        format!("{} does not take this method; see /api/v1/openapi.json.", uri.path()),
+    )
+}
+
+/// Errors that the framework itself answers as plain text (a body too large, a path that is not
+/// UTF-8) become problem details as well.
+async fn plain_errors_are_problems(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_plain = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == HeaderValue::from_static("text/plain; charset=utf-8"));
+    if !(status.is_client_error() || status.is_server_error()) || !is_plain {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    let title = status.canonical_reason().unwrap_or("Error");
+    Problem::new(status, title, String::from_utf8_lossy(&text)).into_response()
+}

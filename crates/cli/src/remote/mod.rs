@@ -1,0 +1,329 @@
+//! The REST API from a terminal: `dunlin devices`, `read`, `write`, `exec`, ... For people by
+//! default, for scripts with `--json`.
+
+mod api;
+mod print;
+
+use std::io::{BufRead, BufReader};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use api::Api;
+
+/// Which server, and how to print.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Remote {
+    /// Base URL of the server's HTTP side.
+    #[arg(long, env = "DUNLIN_API", default_value = "http://127.0.0.1:8080", global = true)]
+    api: String,
+    /// Print the server's JSON as it is, for scripts.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Seconds to wait for the device.
+    #[arg(long, global = true)]
+    timeout: Option<f64>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List registered devices
+    Devices {
+        /// Only those whose endpoint name contains this
+        query: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
+    /// Show one device: its registration and objects
+    Show {
+        /// Endpoint client name
+        endpoint: String,
+    },
+    /// Read an object, an instance, a resource or a resource instance
+    #[command(after_help = "Example:\n  dunlin read demo-1 /3/0/9")]
+    Read {
+        /// Endpoint client name
+        endpoint: String,
+        /// As in /3/0/9
+        path: String,
+        /// Content format to ask for: text, opaque, cbor, senml-json, senml-cbor, tlv or a number
+        #[arg(long)]
+        format: Option<String>,
+    },
+    /// Write a resource, or parts of an instance
+    #[command(after_help = "Examples:\n  dunlin write demo-1 /1/0/1 120\n  \
+        dunlin write demo-1 /1/0 /1/0/1=120 /1/0/6=true --update")]
+    Write {
+        /// Endpoint client name
+        endpoint: String,
+        /// As in /1/0/1
+        path: String,
+        /// The value of a resource, or PATH=VALUE pairs for an instance
+        #[arg(required = true, allow_hyphen_values = true)]
+        values: Vec<String>,
+        /// Leave what is not given as it is (partial update)
+        #[arg(long)]
+        update: bool,
+        /// Content format to write in
+        #[arg(long)]
+        format: Option<String>,
+    },
+    /// Execute a resource
+    #[command(visible_alias = "execute", after_help = "Example:\n  dunlin exec demo-1 /3303/0/5605")]
+    Exec {
+        /// Endpoint client name
+        endpoint: String,
+        /// As in /3/0/4
+        path: String,
+        /// Arguments, as in 0='x',1
+        arguments: Option<String>,
+    },
+    /// Create an instance of an object
+    #[command(after_help = "Example:\n  dunlin create demo-1 /3303/7 /3303/7/5700=20.5")]
+    Create {
+        /// Endpoint client name
+        endpoint: String,
+        /// The object, as in /3303, or the instance, as in /3303/7
+        path: String,
+        /// PATH=VALUE pairs
+        values: Vec<String>,
+    },
+    /// Delete an instance
+    Delete {
+        /// Endpoint client name
+        endpoint: String,
+        /// As in /3303/7
+        path: String,
+    },
+    /// Discover what is there, with attributes
+    Discover {
+        /// Endpoint client name
+        endpoint: String,
+        /// As in /3/0
+        path: String,
+    },
+    /// Set or unset attributes
+    #[command(after_help = "Example:\n  dunlin attributes demo-1 /3303/0/5700 pmin=10 gt=")]
+    Attributes {
+        /// Endpoint client name
+        endpoint: String,
+        /// As in /3303/0/5700
+        path: String,
+        /// NAME=NUMBER sets, NAME= unsets
+        #[arg(required = true)]
+        attributes: Vec<String>,
+    },
+    /// Observe and print values as they come, until Ctrl-C
+    #[command(after_help = "The observation stays when the command ends (see --cancel): it is kept \
+        by the server and made again whenever the device registers.")]
+    Observe {
+        /// Endpoint client name
+        endpoint: String,
+        /// As in /3303/0/5700
+        path: String,
+        /// NAME=NUMBER attributes to write first
+        attributes: Vec<String>,
+        /// End after so many notifications
+        #[arg(long)]
+        count: Option<usize>,
+        /// End the observation and forget it, instead of starting one
+        #[arg(long)]
+        cancel: bool,
+    },
+}
+
+pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
+    let api = Api::new(&remote.api, remote.timeout);
+    let (answer, print): (Value, fn(&Value)) = match command {
+        Command::Devices { query, limit } => (devices(&api, query, limit)?, print::devices),
+        Command::Show { endpoint } => (api.get(&api.device(&endpoint, ""), &[])?, print::device),
+        Command::Read { endpoint, path, format } => {
+            let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
+            (api.get(&url, &pairs("format", format))?, print::records)
+        }
+        Command::Write { endpoint, path, values, update, format } => {
+            let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
+            let body = write_body(&api, &endpoint, &path, &values)?;
+            let method = if update { "PATCH" } else { "PUT" };
+            (api.send(method, &url, &pairs("format", format), Some(&body))?, print::code)
+        }
+        Command::Exec { endpoint, path, arguments } => {
+            let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
+            let body = arguments.map(|arguments| json!({ "arguments": arguments }));
+            (api.send("POST", &url, &[], body.as_ref())?, print::code)
+        }
+        Command::Create { endpoint, path, values } => {
+            (create(&api, &endpoint, &path, &values)?, print::code)
+        }
+        Command::Delete { endpoint, path } => {
+            let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
+            (api.send("DELETE", &url, &[], None)?, print::code)
+        }
+        Command::Discover { endpoint, path } => {
+            let url = api.device(&endpoint, &format!("/discover{}", absolute(&path)));
+            (api.get(&url, &[])?, print::links)
+        }
+        Command::Attributes { endpoint, path, attributes } => {
+            let url = api.device(&endpoint, &format!("/attributes{}", absolute(&path)));
+            let body = Value::Object(parse_attributes(&attributes)?);
+            (api.send("PUT", &url, &[], Some(&body))?, print::code)
+        }
+        Command::Observe { endpoint, path, attributes, count, cancel } => {
+            if cancel {
+                return cancel_observation(&api, &endpoint, &path);
+            }
+            return observe(&api, remote.json, &endpoint, &path, &attributes, count);
+        }
+    };
+    if remote.json {
+        println!("{answer:#}");
+    } else {
+        print(&answer);
+    }
+    Ok(())
+}
+
+fn pairs(name: &'static str, value: Option<String>) -> Vec<(&'static str, String)> {
+    value.map(|value| (name, value)).into_iter().collect()
+}
+
+fn absolute(path: &str) -> String {
+    format!("/{}", path.trim_start_matches('/'))
+}
+
+/// Reads all pages up to `limit`.
+fn devices(api: &Api, query: Option<String>, limit: usize) -> anyhow::Result<Value> {
+    let mut items = Vec::new();
+    let mut cursor = None;
+    loop {
+        let mut parameters = pairs("q", query.clone());
+        parameters.push(("limit", (limit - items.len()).clamp(1, 1000).to_string()));
+        parameters.extend(pairs("cursor", cursor));
+        let mut page = api.get(&api.url("/devices"), &parameters)?;
+        if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
+            items.extend(more);
+        }
+        cursor = page["next"].as_str().map(str::to_owned);
+        if cursor.is_none() || items.len() >= limit {
+            return Ok(json!({ "items": items, "next": cursor, "total": page["total"] }));
+        }
+    }
+}
+
+/// `VALUE` for a resource, `PATH=VALUE ...` for an instance.
+fn write_body(api: &Api, endpoint: &str, path: &str, values: &[String]) -> anyhow::Result<Value> {
+    let is_resource = path.trim_matches('/').split('/').count() >= 3;
+    match values {
+        [value] if is_resource => Ok(json!({ "value": typed(api, endpoint, path, value) })),
+        _ if is_resource => bail!("a resource takes one value; put it in quotes if it has blanks"),
+        _ => Ok(json!({ "records": records(api, endpoint, values)? })),
+    }
+}
+
+fn records(api: &Api, endpoint: &str, values: &[String]) -> anyhow::Result<Vec<Value>> {
+    values
+        .iter()
+        .map(|pair| {
+            let (path, value) = pair
+                .split_once('=')
+                .with_context(|| format!("{pair:?} is not PATH=VALUE, as in /1/0/1=120"))?;
+            Ok(json!({ "path": absolute(path), "value": typed(api, endpoint, path, value) }))
+        })
+        .collect()
+}
+
+/// A word of the command line as JSON of the resource's type; without a definition, as it looks.
+fn typed(api: &Api, endpoint: &str, path: &str, word: &str) -> Value {
+    let text = || Value::from(word);
+    let by_look = || serde_json::from_str(word).ok().filter(|json: &Value| !json.is_object());
+    match api.resource_type(endpoint, path).as_deref() {
+        Some("String" | "Corelnk" | "Objlnk" | "Opaque") => text(),
+        _ => by_look().unwrap_or_else(text),
+    }
+}
+
+fn create(api: &Api, endpoint: &str, path: &str, values: &[String]) -> anyhow::Result<Value> {
+    let mut ids = path.trim_matches('/').splitn(2, '/');
+    let object = ids.next().unwrap_or_default();
+    let mut body = json!({ "records": records(api, endpoint, values)? });
+    if let Some(instance) = ids.next() {
+        let instance: u16 = instance.parse().context("the instance must be a number")?;
+        body["instance"] = instance.into();
+    }
+    api.send("POST", &api.device(endpoint, &format!("/data/{object}")), &[], Some(&body))
+}
+
+fn parse_attributes(attributes: &[String]) -> anyhow::Result<Map<String, Value>> {
+    attributes
+        .iter()
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = match value {
+                "" => Value::Null,
+                number => number
+                    .parse::<f64>()
+                    .with_context(|| format!("{pair:?} is not NAME=NUMBER, as in pmin=10"))?
+                    .into(),
+            };
+            Ok((name.to_owned(), value))
+        })
+        .collect()
+}
+
+fn observe(
+    api: &Api,
+    as_json: bool,
+    endpoint: &str,
+    path: &str,
+    attributes: &[String],
+    count: Option<usize>,
+) -> anyhow::Result<()> {
+    let path = absolute(path);
+    // Listen before asking, so that the first value is not missed.
+    let events = api.events(endpoint)?;
+    let body = json!({ "path": path, "attributes": parse_attributes(attributes)? });
+    let wish = api.send("POST", &api.device(endpoint, "/observations"), &[], Some(&body))?;
+    let id = wish["id"].as_str().unwrap_or_default().to_owned();
+    if !as_json {
+        eprintln!("observing {path} of {endpoint} (observation {id}); Ctrl-C to end");
+    }
+    let mut seen = 0;
+    let mut name = String::new();
+    for line in BufReader::new(events).lines() {
+        let line = line.context("the server closed the stream of events")?;
+        if let Some(event) = line.strip_prefix("event:") {
+            event.trim().clone_into(&mut name);
+        }
+        let Some(data) = line.strip_prefix("data:").filter(|_| name == "notification") else {
+            continue;
+        };
+        let data: Value = serde_json::from_str(data.trim()).context("reading an event")?;
+        if data["observation"].as_str() != Some(id.as_str()) {
+            continue;
+        }
+        if as_json {
+            println!("{data}");
+        } else {
+            print::records(&data);
+        }
+        seen += 1;
+        if count.is_some_and(|count| seen >= count) {
+            return Ok(());
+        }
+    }
+    bail!("the server closed the stream of events")
+}
+
+fn cancel_observation(api: &Api, endpoint: &str, path: &str) -> anyhow::Result<()> {
+    let path = absolute(path);
+    let list = api.get(&api.device(endpoint, "/observations"), &[])?;
+    let found = list["items"].as_array().into_iter().flatten().find(|wish| wish["path"] == path);
+    let Some(id) = found.and_then(|wish| wish["id"].as_str()) else {
+        bail!("{path} of {endpoint} is not observed");
+    };
+    api.send("DELETE", &api.device(endpoint, &format!("/observations/{id}")), &[], None)?;
+    println!("{path} of {endpoint} is no longer observed");
+    Ok(())
+}

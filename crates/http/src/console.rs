@@ -1,0 +1,63 @@
+//! The console's assets, embedded in the binary.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::RustEmbed;
+
+use crate::problem::Problem;
+
+#[derive(RustEmbed)]
+#[folder = "assets/"]
+struct Assets;
+
+/// No inline script, nothing from elsewhere. Charts position their parts by inline style.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
+    style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+    manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
+    let path = match uri.path().trim_start_matches('/') {
+        "" => "index.html",
+        path => path,
+    };
+    let Some(file) = Assets::get(path) else {
+        return Problem::new(
+            StatusCode::NOT_FOUND,
+            "Not found",
+            format!("There is nothing at {}. The console is at /, the API below /api/v1.", uri.path()),
+        )
+        .into_response();
+    };
+    let hash = file.metadata.sha256_hash();
+    let etag = hash[..8].iter().fold(String::from("\""), |mut etag, byte| {
+        etag.push_str(&format!("{byte:02x}"));
+        etag
+    }) + "\"";
+    // Names of assets carry a hash of their content; the page itself must be asked for anew.
+    let caching = if path.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known == etag.as_str());
+    let mut response = if unchanged {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Body::from(file.data.into_owned()).into_response()
+    };
+    let set = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, file.metadata.mimetype()),
+        (header::CACHE_CONTROL, caching),
+        (header::ETAG, &etag),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            set.insert(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,121 @@
+//! Server-sent events, resumable by `Last-Event-ID`.
+
+use core::convert::Infallible;
+use core::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::Sse;
+use axum::response::sse::{Event as SseEvent, KeepAlive};
+use dunlin_server::api::{Event, EventKind};
+use dunlin_server::control::{Control, Delivery, Subscription};
+use serde::{Deserialize, Serialize};
+use futures_util::{Stream, StreamExt, future};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::dto::{DeviceDto, RecordDto, records};
+use crate::problem::Problem;
+
+/// Which events to send.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub(crate) struct EventsQuery {
+    /// Only events of this device.
+    endpoint: Option<String>,
+    /// Resume after this event; the header `Last-Event-ID` wins.
+    last_event_id: Option<u64>,
+}
+
+/// The data of an event; its name says which fields are there.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Event)]
+pub(crate) struct EventDto {
+    /// The device.
+    endpoint: String,
+    /// Unix seconds.
+    time: f64,
+    /// With `registration` and `update`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<DeviceDto>,
+    /// With `notification`: id of the observation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observation: Option<String>,
+    /// With `notification`: what is observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// With `notification`: the values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<Vec<RecordDto>>,
+}
+
+/// Sends what happens, as it happens: `registration`, `update`, `deregistration`, `expiry`,
+/// `notification`; and `reset` when events were missed and the devices must be read anew.
+#[utoipa::path(get, path = "/events", params(EventsQuery), tag = "events",
+    responses((status = 200, content_type = "text/event-stream", body = EventDto),
+        (status = 400, body = Problem)))]
+pub(crate) async fn events(
+    State(control): State<Control>,
+    query: Result<Query<EventsQuery>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Problem> {
+    let Query(query) = query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
+    let after = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok())
+        .or(query.last_event_id);
+    let endpoint = query.endpoint;
+    let subscription = control.subscribe(after);
+    let stream = deliveries(subscription).filter_map(move |delivery| {
+        future::ready(match delivery {
+            Delivery::Reset(id) => {
+                Some(Ok(SseEvent::default().event("reset").id(id.to_string()).data("{}")))
+            }
+            Delivery::Event(event) => {
+                let wanted = endpoint.as_ref().is_none_or(|endpoint| *endpoint == event.endpoint);
+                wanted.then(|| Ok(to_sse(&event)))
+            }
+        })
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+fn deliveries(subscription: Subscription) -> impl Stream<Item = Delivery> {
+    futures_util::stream::unfold(subscription, |mut subscription| async move {
+        let delivery = subscription.next().await?;
+        Some((delivery, subscription))
+    })
+}
+
+fn to_sse(event: &Event) -> SseEvent {
+    let mut dto = EventDto {
+        endpoint: event.endpoint.clone(),
+        time: event.time,
+        device: None,
+        observation: None,
+        path: None,
+        records: None,
+    };
+    let name = match &event.kind {
+        EventKind::Registration(device) => {
+            dto.device = Some(device.clone().into());
+            "registration"
+        }
+        EventKind::Update(device) => {
+            dto.device = Some(device.clone().into());
+            "update"
+        }
+        EventKind::Deregistration => "deregistration",
+        EventKind::Expiry => "expiry",
+        EventKind::Notification { wish, path, records: values } => {
+            dto.observation = Some(wish.to_string());
+            dto.path = Some(path.to_string());
+            dto.records = Some(records(values));
+            "notification"
+        }
+    };
+    // JSON escapes every line break, so no endpoint name can break out of its event.
+    let data = serde_json::to_string(&dto).unwrap_or_default();
+    SseEvent::default().event(name).id(event.id.to_string()).data(data)
+}
