@@ -68,7 +68,7 @@ function options(el: HTMLElement, width: number): uPlot.Options {
   return {
     width,
     height: HEIGHT,
-    padding: [8, 12, 0, 0],
+    padding: [8, 28, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 7 } },
     scales: { y: { range: yRange } },
@@ -82,7 +82,7 @@ function options(el: HTMLElement, width: number): uPlot.Options {
       },
     ],
     axes: [
-      { ...axis, space: 90, values: (_u, splits) => splits.map((s) => clockTime(s)) },
+      { ...axis, space: 90, size: 28, values: (_u, splits) => splits.map((s) => clockTime(s)) },
       { ...axis, size: 48, space: 28, values: (_u, splits) => splits.map((s) => formatNumber(s)) },
     ],
     hooks: { setCursor: [showPoint] },

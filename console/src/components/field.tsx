@@ -18,6 +18,13 @@ export function parseDraft(kind: Kind, draft: Draft): Parsed {
   return parseInput(kind, draft.text, draft.encoding);
 }
 
+/** The browser's own `autofocus` only works while a page loads. */
+export function focusOnce(el: HTMLElement | null, wanted = true): void {
+  if (!el || !wanted || el.dataset.focused) return;
+  el.dataset.focused = "1";
+  el.focus();
+}
+
 interface Props {
   kind: Kind;
   label: string;
@@ -35,14 +42,7 @@ export function ValueField(props: Props) {
   const common = {
     id,
     "aria-label": props.label,
-    autofocus: props.autoFocus,
-    ref: (el: HTMLElement | null) => {
-      // `autofocus` only works while the page loads.
-      if (el && props.autoFocus && !el.dataset.focused) {
-        el.dataset.focused = "1";
-        el.focus();
-      }
-    },
+    ref: (el: HTMLElement | null) => focusOnce(el, props.autoFocus),
   };
   const type = (event: { currentTarget: HTMLInputElement | HTMLTextAreaElement }): void =>
     setText(event.currentTarget.value);
@@ -100,9 +100,9 @@ function OpaqueField({ draft, onChange, label, autoFocus }: Props) {
     onChange({ text: bytesToBase64(new Uint8Array(await chosen.arrayBuffer())), encoding: "base64" });
   };
   return (
-    <div class="opaque">
-      <textarea rows={3} aria-label={label} autofocus={autoFocus} spellcheck={false} class="mono" value={draft.text}
-        onInput={(e) => onChange({ ...draft, text: e.currentTarget.value })} />
+    <div class="opaque-field">
+      <textarea rows={3} aria-label={label} spellcheck={false} class="mono" value={draft.text}
+        ref={(el) => focusOnce(el, autoFocus)} onInput={(e) => onChange({ ...draft, text: e.currentTarget.value })} />
       <div class="row wrap tight">
         <select aria-label="Notation" value={draft.encoding} onChange={(e) => recode(e.currentTarget.value as Encoding)}>
           <option value="hex">Hex</option>

@@ -10,12 +10,12 @@ export interface AttributeField {
 }
 
 const PERIODS: AttributeField[] = [
-  { name: "pmin", label: "at least between two", unit: "s", integer: true },
-  { name: "pmax", label: "at most between two", unit: "s", integer: true },
-  { name: "epmin", label: "at least between two samples", unit: "s", integer: true },
-  { name: "epmax", label: "at most between two samples", unit: "s", integer: true },
-  { name: "con", label: "confirmable", unit: "0 or 1", integer: true },
-  { name: "hqmax", label: "stored while offline", unit: "notifications", integer: true },
+  { name: "pmin", label: "wait at least", unit: "seconds", integer: true },
+  { name: "pmax", label: "notify at least every", unit: "seconds", integer: true },
+  { name: "epmin", label: "sample at most every", unit: "seconds", integer: true },
+  { name: "epmax", label: "sample at least every", unit: "seconds", integer: true },
+  { name: "con", label: "ask for a receipt", unit: "0 or 1", integer: true },
+  { name: "hqmax", label: "keep while offline", unit: "notifications", integer: true },
 ];
 const THRESHOLDS: AttributeField[] = [
   { name: "gt", label: "when it rises above", unit: "value", integer: false },

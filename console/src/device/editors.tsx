@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { draftOf, parseDraft, ValueField, type Draft } from "../components/field.tsx";
+import { draftOf, focusOnce, parseDraft, ValueField, type Draft } from "../components/field.tsx";
 import { toInput } from "../lib/value.ts";
 import type { Session } from "./session.ts";
 import { unitLabel, type ResourceShape } from "./shape.ts";
@@ -61,7 +61,7 @@ export function ExecuteEditor({ session, resource, onClose }: Props) {
   return (
     <Form label={`Execute ${resource.path}`} action="Execute now" complaint={null} onSubmit={submit} onClose={onClose}>
       <input type="text" aria-label={`Arguments for ${resource.name}`} placeholder="Arguments, if any: 0='x',1" value={args}
-        ref={(el) => { if (el && !el.dataset.focused) { el.dataset.focused = "1"; el.focus(); } }}
+        ref={(el) => focusOnce(el)}
         onInput={(e) => setArgs(e.currentTarget.value)} spellcheck={false} />
       {resource.description && <p class="muted hint">{resource.description}</p>}
     </Form>

@@ -20,7 +20,7 @@ export function InstancePanel({ session, object, instance, model }: Props) {
   const path = formatPath(object, instance);
   const [dialog, setDialog] = useState<"delete" | "attributes" | null>(null);
   const [showAbsent, setShowAbsent] = useState(false);
-  const resources = shapeInstance(object, instance, model, session.cells.value, session.links.value);
+  const resources = shapeInstance(object, instance, model, session.cells.value, session.links.value, session.wasRead(path));
   const absent = resources.filter((r) => r.presence === "no").length;
   const shown = showAbsent ? resources : resources.filter((r) => r.presence !== "no");
   const observed = session.observation(path);
@@ -37,8 +37,11 @@ export function InstancePanel({ session, object, instance, model }: Props) {
             onClick={() => void session.toggleObserve(path)}><EyeIcon /> Observe</button>
           <button type="button" class="small icon-only" aria-label={`Write attributes of ${path}`} title="Write attributes"
             onClick={() => setDialog("attributes")}><SlidersIcon /></button>
-          <button type="button" class="small icon-only quiet-danger" aria-label={`Delete ${path}`} title="Delete this instance"
-            onClick={() => setDialog("delete")}><TrashIcon /></button>
+          {/* No device lets go of an object it must have. */}
+          {(!model?.mandatory || model.multiple) && (
+            <button type="button" class="small icon-only quiet-danger" aria-label={`Delete ${path}`} title="Delete this instance"
+              onClick={() => setDialog("delete")}><TrashIcon /></button>
+          )}
         </div>
       </header>
       <OutcomeNote session={session} path={path} />

@@ -53,13 +53,15 @@ export function ObjectPanel({ session, entry, queueMode }: Props) {
             )}
           </div>
         </div>
-        {model?.description && <p class="muted description">{model.description}</p>}
+        <div class="row wrap spread about">
+          <p class="muted description">{model?.description}</p>
+          <ReadSettings />
+        </div>
         {model === null && (
           <p class="muted">The server has no definition of this object: resources show by number, types as the device sends them.</p>
         )}
         <OutcomeNote session={session} path={path} />
         {links && <Links links={links} onClose={() => setLinks(null)} />}
-        <ReadSettings />
       </div>
       {model === undefined && <p class="loading"><Spinner label="Loading the definition" /></p>}
       {model !== undefined && entry.instances.map((instance) => (

@@ -19,7 +19,7 @@ export function ResourceRow({ session, resource }: { session: Session; resource:
   const close = (): void => setOpen(null);
   const toggle = (to: Exclude<Open, null>): void => setOpen(open?.what === to.what ? null : to);
   return (
-    <li class={`resource${observed ? " observed" : ""}${resource.presence === "no" ? " absent-row" : ""}`} data-path={path}>
+    <li class={`resource${session.isObserved(path) ? " observed" : ""}${resource.presence === "no" ? " absent-row" : ""}`} data-path={path}>
       <span class="id">{resource.id}</span>
       <div class="name">
         <span title={resource.description || undefined}>{name}</span>

@@ -25,6 +25,8 @@ export class Session {
   readonly missing = signal<Problem | null>(null);
   readonly gone = signal<"deregistered" | "expired" | null>(null);
   readonly cells = signal<Cells>(new Map());
+  /** What was read as a whole: there, what is not named is not there. */
+  readonly wholes = signal<ReadonlySet<string>>(new Set());
   readonly links = signal<ReadonlyMap<string, Attributes>>(new Map());
   readonly outcomes = signal<ReadonlyMap<string, Outcome>>(new Map());
   readonly observations = signal<Observation[]>([]);
@@ -143,24 +145,29 @@ export class Session {
     this.outcomes.value = next;
   }
 
-  async read(path: string, quiet = false): Promise<void> {
+  async read(path: string, quiet = false): Promise<boolean> {
     const options = { format: readFormat.value, timeout: readTimeout.value };
     const result = await this.run(path, "Read", () => api.read(this.endpoint, path, options), quiet);
-    if (!result) return;
+    if (!result) return false;
     batch(() => {
       const time = serverNow();
+      this.wholes.value = new Set([...this.wholes.value, path]);
       this.cells.value = replaceBelow(this.cells.value, path, result.records, time);
       if (this.isObserved(path)) this.history.add(result.records, time);
     });
+    return true;
   }
 
   /** First look at an object: what is there, and its values. Once a session; the device's energy is not ours. */
   async open(object: number, instances: number[]): Promise<void> {
     if (this.opened.has(object)) return;
     this.opened.add(object);
+    for (const instance of instances) {
+      // A device that does not answer once is not asked again and again.
+      if (this.ended || !(await this.read(formatPath(object, instance)))) return;
+    }
     // Discover is a courtesy here: many devices lack it, and Read tells nearly as much.
-    await this.discover(`/${object}`, true);
-    for (const instance of instances) await this.read(formatPath(object, instance));
+    if (!this.ended) await this.discover(`/${object}`, true);
   }
 
   async discover(path: string, quiet = false): Promise<Link[] | null> {
@@ -233,6 +240,10 @@ export class Session {
 
   observation(path: string): Observation | undefined {
     return this.observations.value.find((wish) => wish.path === path);
+  }
+
+  wasRead(path: string): boolean {
+    return [...this.wholes.value].some((whole) => covers(whole, path));
   }
 
   isObserved(path: string): boolean {

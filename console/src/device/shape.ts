@@ -3,7 +3,10 @@ import { formatPath, parsePath } from "../lib/path.ts";
 import { kindOf, kindOfValue, type Kind } from "../lib/value.ts";
 import type { Cell, Cells } from "../live/reducer.ts";
 
-/** What the page draws for an instance: the definition and what the device told, put together. Pure. */
+/**
+ * What the page draws for an instance: the definition and what the device told, put together. Pure. `heard` says
+ * that the instance was read as a whole.
+ */
 
 export interface ResourceShape {
   id: number;
@@ -27,12 +30,12 @@ export interface ResourceShape {
 
 export function shapeInstance(
   object: number, instance: number, model: Model | null, cells: Cells, links: ReadonlyMap<string, Attributes>,
+  heard: boolean,
 ): ResourceShape[] {
   const base = formatPath(object, instance);
   const ids = new Set<number>(model?.resources.map((r) => r.id));
-  let heard = false;
   let discovered = false;
-  for (const path of cells.keys()) heard = collect(path, base, ids) || heard;
+  for (const path of cells.keys()) collect(path, base, ids);
   for (const path of links.keys()) discovered = collect(path, base, ids) || discovered;
   const models = new Map(model?.resources.map((r) => [r.id, r]));
   return [...ids]

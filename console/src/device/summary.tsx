@@ -28,8 +28,8 @@ export function Summary({ session, device }: { session: Session; device: Device 
           <h1 id="device-name" class="endpoint">{device.endpoint}</h1>
           <StateChip row={gone ? { ...device, gone } : device} />
         </div>
-        <button type="button" class="ghost quiet-danger" onClick={() => setAsking(true)}>
-          <TrashIcon /> Forget
+        <button type="button" class="ghost quiet-danger forget" aria-label="Forget this device" onClick={() => setAsking(true)}>
+          <TrashIcon /> <span>Forget</span>
         </button>
       </div>
       {gone && (

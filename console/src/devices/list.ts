@@ -52,11 +52,13 @@ export class DeviceList {
     const next = this.state.value?.next;
     if (!next) return;
     this.cursors.value = [...this.cursors.value, next];
+    scrollTo(0, 0);
     void this.load();
   }
 
   back(): void {
     this.cursors.value = this.cursors.value.slice(0, -1);
+    scrollTo(0, 0);
     void this.load();
   }
 
