@@ -9,3 +9,4 @@ pub mod control;
 mod runtime;
 pub mod directory;
 pub mod shard;
+pub mod store;

@@ -1,0 +1,427 @@
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use dunlin_lwm2m::{OwnedRecord, OwnedValue, Path};
+
+use super::writer::{Listener, WriterHandle};
+use super::*;
+
+/// A folder that goes away at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "dunlin-store-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let folder = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&folder);
+        Self(folder)
+    }
+
+    fn open(&self) -> SqliteStore {
+        SqliteStore::open(&self.0).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn registration(endpoint: &str, epoch: u64) -> StoredRegistration {
+    StoredRegistration {
+        endpoint: endpoint.to_owned(),
+        epoch,
+        shard: 1,
+        registration_id: format!("r{epoch}"),
+        address: "[2001:db8::1]:5683".parse().unwrap(),
+        parameters: "lt=300&lwm2m=1.1&b=U".to_owned(),
+        links: "</1/0>,</3/0>".to_owned(),
+        registered_at: 1_795_000_000.125,
+        updated_at: 1_795_000_001.5,
+    }
+}
+
+fn wish(endpoint: &str, id: u64) -> StoredWish {
+    StoredWish {
+        endpoint: endpoint.to_owned(),
+        id,
+        path: Path::resource(3303, 0, 5700),
+        attributes: vec![("pmin".to_owned(), Some(10.0)), ("gt".to_owned(), None)],
+    }
+}
+
+fn values(endpoint: &str, wish: u64, records: Vec<OwnedRecord>) -> StoredValues {
+    StoredValues {
+        endpoint: endpoint.to_owned(),
+        wish,
+        records,
+        updated_at: 1_795_000_002.0,
+    }
+}
+
+fn records() -> Vec<OwnedRecord> {
+    let path = Path::resource(3303, 0, 5700);
+    vec![
+        OwnedRecord {
+            time: Some(1_795_000_000.5),
+            ..OwnedRecord::new(path, OwnedValue::Float(21.5))
+        },
+        OwnedRecord::new(
+            Path::resource(3303, 0, 5701),
+            OwnedValue::String("Cel".to_owned()),
+        ),
+        OwnedRecord {
+            path: Path::resource(3, 0, 7),
+            time: None,
+            value: None,
+        },
+    ]
+}
+
+fn commit(store: &mut dyn Store, changes: impl IntoIterator<Item = Persist>) {
+    let changes: Vec<Change> = (1..)
+        .zip(changes)
+        .map(|(sequence, change)| Change {
+            shard: 0,
+            sequence,
+            change,
+        })
+        .collect();
+    store.commit(&changes).unwrap();
+}
+
+fn load(store: &mut dyn Store) -> Vec<Stored> {
+    let mut all = Vec::new();
+    store.load(&mut |stored| all.push(stored)).unwrap();
+    all
+}
+
+fn remove(endpoint: &str, epoch: u64) -> Persist {
+    Persist::RemoveRegistration {
+        endpoint: endpoint.to_owned(),
+        epoch,
+    }
+}
+
+#[test]
+fn everything_comes_back_after_reopening() {
+    let folder = Folder::new();
+    let mut store = folder.open();
+    commit(
+        &mut store,
+        [
+            Persist::Registration(registration("b", 1)),
+            Persist::Registration(registration("a", 2)),
+            Persist::Wish(wish("a", 7)),
+            Persist::Wish(wish("a", 8)),
+            Persist::Wish(wish("b", 9)),
+            Persist::Values(values("a", 7, Vec::new())),
+            Persist::Values(values("a", 7, records())),
+            Persist::Values(values("b", 9, Vec::new())),
+        ],
+    );
+    drop(store);
+    assert_eq!(
+        load(&mut folder.open()),
+        [
+            Stored::Registration(registration("b", 1)),
+            Stored::Registration(registration("a", 2)),
+            Stored::Wish(wish("a", 7)),
+            Stored::Wish(wish("a", 8)),
+            Stored::Wish(wish("b", 9)),
+            Stored::Values(values("a", 7, records())),
+            Stored::Values(values("b", 9, Vec::new())),
+        ]
+    );
+}
+
+#[test]
+fn what_is_removed_stays_away() {
+    let folder = Folder::new();
+    let mut store = folder.open();
+    commit(
+        &mut store,
+        [
+            Persist::Registration(registration("a", 1)),
+            Persist::Wish(wish("a", 7)),
+            Persist::Values(values("a", 7, records())),
+            remove("a", 1),
+            Persist::RemoveWish {
+                endpoint: "a".to_owned(),
+                id: 7,
+            },
+            // A notification that was under way when the wish went.
+            Persist::Values(values("a", 7, records())),
+        ],
+    );
+    assert_eq!(load(&mut store), []);
+    drop(store);
+    assert_eq!(load(&mut folder.open()), []);
+}
+
+#[test]
+fn an_older_epoch_changes_nothing() {
+    let folder = Folder::new();
+    let mut store = folder.open();
+    commit(
+        &mut store,
+        [
+            Persist::Registration(registration("a", 5)),
+            // The shard that lost it is late.
+            Persist::Registration(registration("a", 4)),
+            remove("a", 4),
+        ],
+    );
+    assert_eq!(
+        load(&mut store),
+        [Stored::Registration(registration("a", 5))]
+    );
+    commit(&mut store, [remove("a", 5)]);
+    commit(&mut store, [Persist::Registration(registration("a", 4))]);
+    assert_eq!(load(&mut store), [], "a late change brought it back");
+    commit(&mut store, [Persist::Registration(registration("a", 6))]);
+    assert_eq!(
+        load(&mut store),
+        [Stored::Registration(registration("a", 6))]
+    );
+}
+
+#[test]
+fn a_second_server_is_told_whose_folder_it_is() {
+    let folder = Folder::new();
+    let first = folder.open();
+    let error = SqliteStore::open(&folder.0).unwrap_err();
+    assert!(matches!(error, StoreError::Locked(_)), "{error}");
+    assert!(error.to_string().contains("--data"), "{error}");
+    drop(first);
+    folder.open();
+}
+
+#[test]
+fn a_newer_schema_is_left_alone() {
+    let folder = Folder::new();
+    drop(folder.open());
+    let database = rusqlite::Connection::open(folder.0.join("dunlin.db")).unwrap();
+    database.pragma_update(None, "user_version", 99).unwrap();
+    drop(database);
+    let error = SqliteStore::open(&folder.0).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Newer { found: 99, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_row_is_left_out() {
+    let folder = Folder::new();
+    let mut store = folder.open();
+    commit(
+        &mut store,
+        [
+            Persist::Registration(registration("a", 1)),
+            Persist::Registration(registration("b", 2)),
+        ],
+    );
+    let database = rusqlite::Connection::open(folder.0.join("dunlin.db")).unwrap();
+    database
+        .execute(
+            "UPDATE registrations SET address = 'here' WHERE endpoint = 'a'",
+            [],
+        )
+        .unwrap();
+    assert_eq!(
+        load(&mut store),
+        [Stored::Registration(registration("b", 2))]
+    );
+}
+
+#[test]
+fn event_numbers_are_remembered() {
+    let folder = Folder::new();
+    let mut store = folder.open();
+    assert_eq!(store.first_event().unwrap(), 1);
+    store.reserve_events(1000).unwrap();
+    store.reserve_events(2000).unwrap();
+    drop(store);
+    assert_eq!(folder.open().first_event().unwrap(), 2000);
+}
+
+/// A store that writes down what it is asked, takes its time, and fails on demand.
+#[derive(Clone, Default)]
+struct Recorder {
+    groups: Arc<Mutex<Vec<Vec<Change>>>>,
+    broken: Arc<AtomicBool>,
+    reserved: Arc<AtomicU64>,
+}
+
+impl Store for Recorder {
+    fn load(&mut self, _visit: &mut dyn FnMut(Stored)) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        std::thread::sleep(Duration::from_millis(2));
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(rusqlite::Error::InvalidQuery.into());
+        }
+        self.groups.lock().unwrap().push(changes.to_vec());
+        Ok(())
+    }
+
+    fn first_event(&mut self) -> Result<u64, StoreError> {
+        Ok(1)
+    }
+
+    fn reserve_events(&mut self, first: u64) -> Result<(), StoreError> {
+        self.reserved.store(first, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Notes reports, and whether each came after its changes were written.
+#[derive(Clone)]
+struct Reports {
+    all: Arc<Mutex<Vec<(u16, u64)>>>,
+    groups: Arc<Mutex<Vec<Vec<Change>>>>,
+    next_event: Arc<AtomicU64>,
+}
+
+impl Listener for Reports {
+    fn durable(&mut self, shard: u16, through: u64) {
+        let written = self
+            .groups
+            .lock()
+            .unwrap()
+            .iter()
+            .flatten()
+            .any(|change| change.shard == shard && change.sequence == through);
+        assert!(written, "reported before it was written");
+        self.all.lock().unwrap().push((shard, through));
+    }
+
+    fn next_event(&self) -> u64 {
+        self.next_event.load(Ordering::Relaxed)
+    }
+}
+
+fn start() -> (Recorder, Reports, WriterHandle, std::thread::JoinHandle<()>) {
+    let recorder = Recorder::default();
+    let reports = Reports {
+        all: Arc::default(),
+        groups: Arc::clone(&recorder.groups),
+        next_event: Arc::new(AtomicU64::new(1)),
+    };
+    let (handle, thread) =
+        WriterHandle::start(Box::new(recorder.clone()), 1, reports.clone()).unwrap();
+    (recorder, reports, handle, thread)
+}
+
+fn change(shard: u16, sequence: u64) -> Change {
+    Change {
+        shard,
+        sequence,
+        change: remove("a", sequence),
+    }
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "never happened: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn groups_keep_each_shards_order() {
+    let (recorder, reports, handle, thread) = start();
+    let shards: Vec<_> = (0..2)
+        .map(|shard| {
+            let handle = handle.clone();
+            std::thread::spawn(move || {
+                for first in (1..=3000).step_by(3) {
+                    handle.push(&mut (first..first + 3).map(|n| change(shard, n)).collect());
+                }
+            })
+        })
+        .collect();
+    for shard in shards {
+        shard.join().unwrap();
+    }
+    handle.stop();
+    thread.join().unwrap();
+    let groups = recorder.groups.lock().unwrap();
+    assert!(groups.iter().all(|group| group.len() <= 1000));
+    assert!(groups.len() < 600, "{} groups: no grouping", groups.len());
+    for shard in 0..2 {
+        let sequence: Vec<u64> = groups
+            .iter()
+            .flatten()
+            .filter(|change| change.shard == shard)
+            .map(|change| change.sequence)
+            .collect();
+        assert_eq!(sequence, (1..=3000).collect::<Vec<_>>());
+        let reported: Vec<u64> = reports
+            .all
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|report| report.0 == shard)
+            .map(|report| report.1)
+            .collect();
+        assert!(reported.is_sorted(), "{reported:?}");
+        assert_eq!(reported.last(), Some(&3000));
+    }
+    assert_eq!(handle.backlog(), 0);
+}
+
+#[test]
+fn a_failing_disk_promises_nothing_and_recovers() {
+    let (recorder, reports, handle, thread) = start();
+    recorder.broken.store(true, Ordering::Relaxed);
+    handle.push(&mut vec![change(0, 1)]);
+    until("the problem is known", || handle.problem().is_some());
+    handle.push(&mut vec![change(0, 2)]);
+    assert_eq!(*reports.all.lock().unwrap(), []);
+    assert_eq!(handle.backlog(), 2);
+    recorder.broken.store(false, Ordering::Relaxed);
+    until("everything is written", || handle.backlog() == 0);
+    assert_eq!(handle.problem(), None);
+    assert_eq!(reports.all.lock().unwrap().last(), Some(&(0, 2)));
+    handle.stop();
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_failing_disk_does_not_keep_the_server_from_ending() {
+    let (recorder, reports, handle, thread) = start();
+    recorder.broken.store(true, Ordering::Relaxed);
+    handle.push(&mut vec![change(0, 1)]);
+    handle.stop();
+    thread.join().unwrap();
+    assert_eq!(*reports.all.lock().unwrap(), []);
+}
+
+#[test]
+fn event_numbers_are_reserved_ahead_and_settled_at_the_end() {
+    let (recorder, reports, handle, thread) = start();
+    let reserved = || recorder.reserved.load(Ordering::Relaxed);
+    until("a block is reserved", || reserved() > 1_000_000);
+    let before = reserved();
+    reports.next_event.store(before - 10, Ordering::Relaxed);
+    until("the next block is reserved", || reserved() > before);
+    handle.stop();
+    thread.join().unwrap();
+    assert_eq!(reserved(), before - 10);
+}
