@@ -1,24 +1,312 @@
 //! Which shard holds which endpoint, and what is wished for: shared by all shards.
+//!
+//! A shard asks here when a registration begins or ends and when a wish changes, never while data
+//! flows. Locks are striped by endpoint and held for a few writes.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dunlin_lwm2m::{OwnedRecord, Path};
+use hashbrown::HashTable;
+
+use crate::api::AttributeChanges;
+
+const STRIPES: usize = 64;
 
 /// Shared by all shards of a server: one endpoint has one registration, whichever shard it
 /// arrives at.
 #[derive(Debug)]
 pub struct Directory {
     shards: u16,
+    seed: u64,
+    epoch: AtomicU64,
+    wish: AtomicU64,
+    stripes: Box<[Mutex<Stripe>]>,
+}
+
+#[derive(Debug, Default)]
+struct Stripe {
+    holders: HashTable<Holder>,
+    wishes: HashMap<Box<str>, Vec<KeptWish>>,
+}
+
+/// Sixteen bytes a device. The name is known by its keyed 64-bit hash only; two of a million
+/// endpoints share one with a probability of 3 in 10^8, and then only commands go astray.
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    hash: u64,
+    /// Epoch, and the shard in the low 16 bits.
+    epoch_and_shard: u64,
+}
+
+impl Holder {
+    fn new(hash: u64, epoch: u64, shard: u16) -> Self {
+        Self {
+            hash,
+            epoch_and_shard: epoch << 16 | u64::from(shard),
+        }
+    }
+
+    fn epoch(self) -> u64 {
+        self.epoch_and_shard >> 16
+    }
+
+    fn shard(self) -> u16 {
+        self.epoch_and_shard as u16
+    }
+}
+
+/// A wish as the directory keeps it, with the last values known when the device went away.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KeptWish {
+    pub(crate) id: u64,
+    pub(crate) path: Path,
+    pub(crate) attributes: AttributeChanges,
+    pub(crate) records: Vec<OwnedRecord>,
+    pub(crate) updated_at: Option<f64>,
+}
+
+/// What a shard learns when it claims an endpoint.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) epoch: u64,
+    /// Another shard that held it so far.
+    pub(crate) previous: Option<u16>,
+    pub(crate) wishes: Vec<KeptWish>,
 }
 
 impl Directory {
-    /// An empty directory for so many shards; `seed` is random and keys the hash of the endpoint
-    /// names.
-    pub fn new(shards: u16, _seed: u64) -> Self {
+    /// An empty directory for so many shards (at least one); `seed` is random and keys the hash of
+    /// the endpoint names.
+    pub fn new(shards: u16, seed: u64) -> Self {
         Self {
             shards: shards.max(1),
+            seed,
+            epoch: AtomicU64::new(1),
+            wish: AtomicU64::new(1),
+            stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
         }
     }
 
     /// The shard that commands about an endpoint go to: the one that holds its registration, or
     /// always the same one while it is away.
-    pub fn home(&self, _endpoint: &str) -> u16 {
-        self.shards - 1
+    pub fn home(&self, endpoint: &str) -> u16 {
+        let hash = self.hash(endpoint);
+        let held = find(&self.stripe(hash).holders, hash).map(Holder::shard);
+        held.filter(|shard| *shard < self.shards)
+            .unwrap_or((hash >> 32) as u16 % self.shards)
+    }
+
+    /// Takes an endpoint for a shard.
+    pub(crate) fn claim(&self, endpoint: &str, shard: u16) -> Claim {
+        let hash = self.hash(endpoint);
+        let mut stripe = self.stripe(hash);
+        // Drawn under the lock, so that epochs of one endpoint grow in the order of its claims.
+        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
+        let previous = stripe.hold(Holder::new(hash, epoch, shard));
+        Claim {
+            epoch,
+            previous: previous.map(Holder::shard).filter(|held| *held != shard),
+            wishes: stripe.wishes.get(endpoint).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Puts a stored registration back; false when a newer one is held already.
+    pub(crate) fn restore(&self, endpoint: &str, shard: u16, epoch: u64) -> bool {
+        self.epoch.fetch_max(epoch + 1, Ordering::Relaxed);
+        let hash = self.hash(endpoint);
+        let mut stripe = self.stripe(hash);
+        if find(&stripe.holders, hash).is_some_and(|held| held.epoch() > epoch) {
+            return false;
+        }
+        stripe.hold(Holder::new(hash, epoch, shard));
+        true
+    }
+
+    /// The epoch under which a shard holds an endpoint, if it does.
+    pub(crate) fn epoch(&self, endpoint: &str, shard: u16) -> Option<u64> {
+        let hash = self.hash(endpoint);
+        find(&self.stripe(hash).holders, hash)
+            .filter(|held| held.shard() == shard)
+            .map(Holder::epoch)
+    }
+
+    /// Lets go of an endpoint if the shard still holds it; returns the epoch then.
+    pub(crate) fn release(&self, endpoint: &str, shard: u16) -> Option<u64> {
+        let hash = self.hash(endpoint);
+        let mut stripe = self.stripe(hash);
+        let entry = stripe
+            .holders
+            .find_entry(hash, |held| held.hash == hash && held.shard() == shard)
+            .ok()?;
+        Some(entry.remove().0.epoch())
+    }
+
+    /// The wishes for an endpoint; none is an empty list.
+    pub(crate) fn wishes(&self, endpoint: &str) -> Vec<KeptWish> {
+        let stripe = self.stripe(self.hash(endpoint));
+        stripe.wishes.get(endpoint).cloned().unwrap_or_default()
+    }
+
+    /// Adds a wish unless there are `limit` already.
+    pub(crate) fn add_wish(
+        &self,
+        endpoint: &str,
+        path: Path,
+        attributes: AttributeChanges,
+        limit: usize,
+    ) -> Option<KeptWish> {
+        let mut stripe = self.stripe(self.hash(endpoint));
+        let wishes = stripe.wishes.entry(endpoint.into()).or_default();
+        if wishes.len() >= limit {
+            return None;
+        }
+        let wish = KeptWish {
+            id: self.wish.fetch_add(1, Ordering::Relaxed),
+            path,
+            attributes,
+            records: Vec::new(),
+            updated_at: None,
+        };
+        wishes.push(wish.clone());
+        Some(wish)
+    }
+
+    /// Puts a stored wish back.
+    pub(crate) fn restore_wish(&self, endpoint: &str, wish: KeptWish) {
+        self.wish.fetch_max(wish.id + 1, Ordering::Relaxed);
+        let mut stripe = self.stripe(self.hash(endpoint));
+        let wishes = stripe.wishes.entry(endpoint.into()).or_default();
+        match wishes.iter_mut().find(|kept| kept.id == wish.id) {
+            Some(kept) => *kept = wish,
+            None => wishes.push(wish),
+        }
+    }
+
+    /// Removes a wish; whether it was there.
+    pub(crate) fn remove_wish(&self, endpoint: &str, id: u64) -> bool {
+        let mut stripe = self.stripe(self.hash(endpoint));
+        let Some(wishes) = stripe.wishes.get_mut(endpoint) else {
+            return false;
+        };
+        let before = wishes.len();
+        wishes.retain(|wish| wish.id != id);
+        let removed = wishes.len() < before;
+        if wishes.is_empty() {
+            stripe.wishes.remove(endpoint);
+        }
+        removed
+    }
+
+    /// Keeps the last values of a wish, unless newer ones are kept; whether the wish exists.
+    pub(crate) fn keep_values(
+        &self,
+        endpoint: &str,
+        id: u64,
+        records: Vec<OwnedRecord>,
+        updated_at: f64,
+    ) -> bool {
+        let mut stripe = self.stripe(self.hash(endpoint));
+        let wish = stripe
+            .wishes
+            .get_mut(endpoint)
+            .and_then(|wishes| wishes.iter_mut().find(|wish| wish.id == id));
+        let Some(wish) = wish else { return false };
+        if wish.updated_at.is_none_or(|kept| kept <= updated_at) {
+            wish.records = records;
+            wish.updated_at = Some(updated_at);
+        }
+        true
+    }
+
+    fn hash(&self, endpoint: &str) -> u64 {
+        keyed_hash(self.seed, endpoint.as_bytes())
+    }
+
+    fn stripe(&self, hash: u64) -> MutexGuard<'_, Stripe> {
+        // The table inside uses the low and the top bits of the hash.
+        let stripe = (hash >> 40) as usize % STRIPES;
+        self.stripes[stripe]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key of the hashes; indexes of the shards use it, too.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+}
+
+fn find(holders: &HashTable<Holder>, hash: u64) -> Option<Holder> {
+    holders.find(hash, |held| held.hash == hash).copied()
+}
+
+impl Stripe {
+    fn hold(&mut self, holder: Holder) -> Option<Holder> {
+        if let Some(held) = self
+            .holders
+            .find_mut(holder.hash, |held| held.hash == holder.hash)
+        {
+            return Some(core::mem::replace(held, holder));
+        }
+        self.holders
+            .insert_unique(holder.hash, holder, |held| held.hash);
+        None
+    }
+}
+
+/// SipHash with a secret prefix: peers choose names and addresses, and must not be able to aim
+/// them at one bucket.
+pub(crate) fn keyed_hash(seed: u64, bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(seed);
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_claim_wins_and_only_its_shard_releases() {
+        let directory = Directory::new(4, 1);
+        let first = directory.claim("a", 1);
+        assert_eq!(first.previous, None);
+        assert_eq!(directory.home("a"), 1);
+        let second = directory.claim("a", 3);
+        assert_eq!(second.previous, Some(1));
+        assert!(second.epoch > first.epoch);
+        assert_eq!(directory.home("a"), 3);
+        assert_eq!(directory.release("a", 1), None);
+        assert_eq!(directory.epoch("a", 3), Some(second.epoch));
+        assert_eq!(directory.release("a", 3), Some(second.epoch));
+        assert_eq!(directory.release("a", 3), None);
+        assert_eq!(directory.claim("a", 3).previous, None);
+    }
+
+    #[test]
+    fn restored_epochs_are_never_given_again() {
+        let directory = Directory::new(2, 1);
+        assert!(directory.restore("a", 0, 41));
+        assert!(!directory.restore("a", 1, 40), "older than what is held");
+        assert_eq!(directory.home("a"), 0);
+        assert_eq!(directory.claim("b", 0).epoch, 42);
+    }
+
+    #[test]
+    fn wishes_stay_while_the_device_is_away() {
+        let directory = Directory::new(1, 1);
+        let path = Path::resource(3, 0, 9);
+        let wish = directory.add_wish("a", path, Vec::new(), 1).expect("room");
+        assert_eq!(directory.add_wish("a", path, Vec::new(), 1), None);
+        assert!(directory.keep_values("a", wish.id, Vec::new(), 5.0));
+        assert_eq!(directory.claim("a", 0).wishes[0].updated_at, Some(5.0));
+        assert!(directory.remove_wish("a", wish.id));
+        assert!(!directory.remove_wish("a", wish.id));
+        assert!(!directory.keep_values("a", wish.id, Vec::new(), 6.0));
+        assert!(directory.wishes("a").is_empty());
     }
 }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use dunlin_coap::TransmissionParameters;
 use dunlin_lwm2m::ObjectVersion;
 use dunlin_lwm2m::definition::ResourceType;
 
@@ -44,8 +45,9 @@ pub struct ShardConfig {
     pub shards: u16,
     /// Bounds of every table.
     pub limits: Limits,
-    /// CoAP transmission parameters (RFC 7252 §4.8).
-    pub transmission: Transmission,
+    /// CoAP transmission parameters (RFC 7252 §4.8). NSTART is 1 for each device, whatever they
+    /// say.
+    pub transmission: TransmissionParameters,
     /// Unix time in seconds at `Instant::ZERO`.
     pub unix_origin: f64,
     /// Whether replies that promise something durable wait for `Input::Durable`. With `false`
@@ -65,32 +67,11 @@ impl ShardConfig {
             index: 0,
             shards: 1,
             limits: Limits::default(),
-            transmission: Transmission::default(),
+            transmission: TransmissionParameters::default(),
             unix_origin: 0.0,
             durable: false,
             directory,
             models: Arc::new(NoObjectTypes),
-        }
-    }
-}
-
-/// CoAP transmission parameters (RFC 7252 §4.8). NSTART is 1 for each device.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Transmission {
-    /// ACK_TIMEOUT.
-    pub ack_timeout: Duration,
-    /// ACK_RANDOM_FACTOR in thousandths, at least 1000.
-    pub ack_random_factor_milli: u32,
-    /// MAX_RETRANSMIT.
-    pub max_retransmit: u8,
-}
-
-impl Default for Transmission {
-    fn default() -> Self {
-        Self {
-            ack_timeout: Duration::from_secs(2),
-            ack_random_factor_milli: 1500,
-            max_retransmit: 4,
         }
     }
 }
@@ -120,10 +101,14 @@ pub struct Limits {
     pub records: usize,
     /// Wishes for one device.
     pub wishes_per_device: usize,
-    /// Exchanges remembered for deduplication besides the last ones of each device.
+    /// Requests to devices in flight at once, 1200 bytes each; more wait.
     pub exchanges: usize,
-    /// Confirmable requests of the shard's own accord (observations made again) in flight at once.
+    /// Of these, requests of the shard's own accord (observations made again).
     pub paced: usize,
+    /// Messages remembered for deduplication, about 64 bytes each; the oldest are forgotten.
+    pub seen: usize,
+    /// Bytes of answers kept for repetitions of their requests; the oldest are forgotten.
+    pub reply_bytes: usize,
 }
 
 impl Default for Limits {
@@ -140,8 +125,10 @@ impl Default for Limits {
             answer_bytes: 1024 * 1024,
             records: 16_384,
             wishes_per_device: 64,
-            exchanges: 16_384,
+            exchanges: 8192,
             paced: 1024,
+            seen: 65_536,
+            reply_bytes: 2 * 1024 * 1024,
         }
     }
 }

@@ -24,10 +24,15 @@
 //! ```
 
 mod config;
+mod ids;
+mod interner;
 mod io;
+mod names;
 mod outputs;
+mod registry;
+mod wheel;
 
-pub use config::{Limits, NoObjectTypes, ObjectTypes, ShardConfig, Transmission};
+pub use config::{Limits, NoObjectTypes, ObjectTypes, ShardConfig};
 pub use io::{
     Command, Input, Output, Persist, Reply, StoredRegistration, StoredValues, StoredWish,
 };

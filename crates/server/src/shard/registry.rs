@@ -1,0 +1,445 @@
+//! The registrations of a shard: compact records in an arena, found by endpoint name, by address
+//! and by place, with a wheel of lifetimes through them.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use hashbrown::HashTable;
+
+use super::interner::Interned;
+use super::names::{Name, Names};
+use super::wheel::{Link, NONE, Timers, Wheel};
+use crate::directory::keyed_hash;
+
+/// Ticks of the lifetime wheel in a second.
+pub(super) const TICKS_PER_SECOND: u32 = 10;
+/// A deadline that is never reached (13 years).
+pub(super) const NEVER: u32 = u32::MAX;
+const CHUNK: usize = 1024;
+
+/// A registration. Idle devices are many: every byte here counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Registration {
+    ip: [u8; 16],
+    port: u16,
+    pub(super) flags: u8,
+    name: Name,
+    pub(super) links: Interned,
+    pub(super) parameters: Interned,
+    /// Time of the Register in Unix seconds.
+    pub(super) registered: u32,
+    /// Tick of the last Register or Update.
+    pub(super) updated: u32,
+    /// Tick of the last message.
+    pub(super) heard: u32,
+    /// Tick at which the lifetime ends; [`NEVER`] for an infinite one.
+    pub(super) deadline: u32,
+    pub(super) nonce: u32,
+    link: Link,
+    /// What is going on with the device, if anything: an index of `Devices`.
+    pub(super) device: u32,
+}
+
+const V4: u8 = 1;
+/// The reply to the Register waits for the store: no requests to the device yet.
+pub(super) const HELD: u8 = 1 << 1;
+const FREE: u8 = 1 << 7;
+
+impl Registration {
+    /// Where requests to the device go.
+    pub(super) fn address(&self) -> SocketAddr {
+        if self.flags & V4 != 0 {
+            let [.., a, b, c, d] = self.ip;
+            return SocketAddr::from(([a, b, c, d], self.port));
+        }
+        let mut ip = Ipv6Addr::from(self.ip);
+        let mut scope = 0;
+        if ip.is_unicast_link_local() {
+            // The 32 bits behind fe80::/32 are zero on the wire (RFC 4291 §2.5.6) and carry the
+            // scope here.
+            let mut octets = self.ip;
+            scope = u32::from_be_bytes([octets[4], octets[5], octets[6], octets[7]]);
+            octets[4..8].fill(0);
+            ip = Ipv6Addr::from(octets);
+        }
+        SocketAddr::V6(SocketAddrV6::new(ip, self.port, 0, scope))
+    }
+
+    fn set_address(&mut self, address: SocketAddr) {
+        self.port = address.port();
+        self.ip = octets(&address);
+        match address {
+            SocketAddr::V4(_) => self.flags |= V4,
+            SocketAddr::V6(_) => self.flags &= !V4,
+        }
+    }
+
+    fn is_at(&self, address: &SocketAddr) -> bool {
+        self.port == address.port()
+            && (self.flags & V4 != 0) == address.is_ipv4()
+            && self.ip == octets(address)
+    }
+}
+
+fn octets(address: &SocketAddr) -> [u8; 16] {
+    match address {
+        SocketAddr::V4(v4) => {
+            let [a, b, c, d] = v4.ip().octets();
+            let mut ip = [0; 16];
+            ip[12..].copy_from_slice(&[a, b, c, d]);
+            ip
+        }
+        SocketAddr::V6(v6) => {
+            let mut ip = v6.ip().octets();
+            if v6.ip().is_unicast_link_local() {
+                ip[4..8].copy_from_slice(&v6.scope_id().to_be_bytes());
+            }
+            ip
+        }
+    }
+}
+
+/// What a new registration consists of.
+pub(super) struct New<'a> {
+    pub(super) name: &'a str,
+    pub(super) address: SocketAddr,
+    pub(super) links: Interned,
+    pub(super) parameters: Interned,
+    pub(super) registered: u32,
+    pub(super) now: u32,
+    pub(super) deadline: u32,
+    pub(super) nonce: u32,
+}
+
+/// The registrations of a shard.
+pub(super) struct Registry {
+    arena: Arena,
+    names: Names,
+    by_name: HashTable<u32>,
+    by_address: HashTable<u32>,
+    wheel: Wheel,
+    seed: u64,
+}
+
+struct Arena {
+    chunks: Vec<Box<[Registration]>>,
+    free: Vec<u32>,
+    used: u32,
+}
+
+impl Arena {
+    fn get(&self, slot: u32) -> &Registration {
+        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+
+    fn get_mut(&mut self, slot: u32) -> &mut Registration {
+        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+
+    fn live(&self, slot: u32) -> Option<&Registration> {
+        let chunk = self.chunks.get(slot as usize / CHUNK)?;
+        let registration = &chunk[slot as usize % CHUNK];
+        (registration.flags & FREE == 0).then_some(registration)
+    }
+
+    fn end(&self) -> u32 {
+        (self.chunks.len() * CHUNK) as u32
+    }
+
+    fn grow(&mut self) {
+        let empty = Registration {
+            ip: [0; 16],
+            port: 0,
+            flags: FREE,
+            name: Name::default(),
+            links: Interned::default(),
+            parameters: Interned::default(),
+            registered: 0,
+            updated: 0,
+            heard: 0,
+            deadline: NEVER,
+            nonce: 0,
+            link: Link::IDLE,
+            device: NONE,
+        };
+        self.chunks.push(vec![empty; CHUNK].into_boxed_slice());
+    }
+
+    fn take(&mut self) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            return slot;
+        }
+        if self.used == self.end() {
+            self.grow();
+        }
+        self.used += 1;
+        self.used - 1
+    }
+
+    /// Takes one certain place, if it is free.
+    fn take_at(&mut self, slot: u32) -> bool {
+        if slot < self.used {
+            return match self.free.iter().position(|free| *free == slot) {
+                Some(index) => {
+                    self.free.swap_remove(index);
+                    true
+                }
+                None => false,
+            };
+        }
+        while slot >= self.end() {
+            self.grow();
+        }
+        self.free.extend(self.used..slot);
+        self.used = slot + 1;
+        true
+    }
+}
+
+impl Timers for Arena {
+    fn link(&mut self, id: u32) -> &mut Link {
+        &mut self.get_mut(id).link
+    }
+
+    fn deadline(&self, id: u32) -> u32 {
+        self.get(id).deadline
+    }
+}
+
+impl Registry {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            arena: Arena {
+                chunks: Vec::new(),
+                free: Vec::new(),
+                used: 0,
+            },
+            names: Names::default(),
+            by_name: HashTable::new(),
+            by_address: HashTable::new(),
+            wheel: Wheel::new(),
+            seed,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// A live registration; a slot that is free or out of range is `None`.
+    pub(super) fn get(&self, slot: u32) -> Option<&Registration> {
+        self.arena.live(slot)
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Registration> {
+        self.arena.live(slot)?;
+        Some(self.arena.get_mut(slot))
+    }
+
+    pub(super) fn name(&self, slot: u32) -> &str {
+        self.get(slot)
+            .map_or("", |registration| self.names.get(registration.name))
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        let found = |slot: &u32| self.names.get(self.arena.get(*slot).name) == name;
+        self.by_name.find(self.hash_name(name), found).copied()
+    }
+
+    /// The registrations made from an address: several endpoints may share one.
+    pub(super) fn at(&self, address: SocketAddr) -> impl Iterator<Item = u32> {
+        self.by_address
+            .iter_hash(self.hash_address(&address))
+            .copied()
+            .filter(move |slot| self.arena.get(*slot).is_at(&address))
+    }
+
+    /// Adds a registration; the name must not be registered, and has at most 255 bytes.
+    pub(super) fn insert(&mut self, new: &New<'_>) -> Option<u32> {
+        let slot = self.arena.take();
+        self.place(slot, new)
+    }
+
+    /// Adds a registration at a certain place. `Err` when the place is taken.
+    pub(super) fn insert_at(&mut self, slot: u32, new: &New<'_>) -> Option<u32> {
+        if self.arena.take_at(slot) {
+            self.place(slot, new)
+        } else {
+            None
+        }
+    }
+
+    fn place(&mut self, slot: u32, new: &New<'_>) -> Option<u32> {
+        let Some(name) = self.names.add(new.name) else {
+            self.arena.free.push(slot);
+            return None;
+        };
+        let mut registration = Registration {
+            ip: [0; 16],
+            port: 0,
+            flags: 0,
+            name,
+            links: new.links,
+            parameters: new.parameters,
+            registered: new.registered,
+            updated: new.now,
+            heard: new.now,
+            deadline: new.deadline,
+            nonce: new.nonce,
+            link: Link::IDLE,
+            device: NONE,
+        };
+        registration.set_address(new.address);
+        *self.arena.get_mut(slot) = registration;
+        if new.deadline != NEVER {
+            self.wheel.set(&mut self.arena, slot);
+        }
+        let hash = self.hash_name(new.name);
+        let (arena, names, seed) = (&self.arena, &self.names, self.seed);
+        self.by_name.insert_unique(hash, slot, |slot| {
+            keyed_hash(seed, names.get(arena.get(*slot).name).as_bytes())
+        });
+        self.index_address(slot);
+        Some(slot)
+    }
+
+    fn index_address(&mut self, slot: u32) {
+        let hash = self.hash_octets(self.arena.get(slot));
+        let (arena, seed) = (&self.arena, self.seed);
+        self.by_address
+            .insert_unique(hash, slot, |slot| hash_octets(seed, arena.get(*slot)));
+    }
+
+    fn forget_address(&mut self, slot: u32) {
+        let hash = self.hash_octets(self.arena.get(slot));
+        if let Ok(entry) = self.by_address.find_entry(hash, |other| *other == slot) {
+            entry.remove();
+        }
+    }
+
+    /// Moves a registration to another address.
+    pub(super) fn set_address(&mut self, slot: u32, address: SocketAddr) {
+        self.forget_address(slot);
+        self.arena.get_mut(slot).set_address(address);
+        self.index_address(slot);
+    }
+
+    /// Sets when the lifetime ends; [`NEVER`] for an infinite one.
+    pub(super) fn set_deadline(&mut self, slot: u32, deadline: u32) {
+        self.wheel.cancel(&mut self.arena, slot);
+        self.arena.get_mut(slot).deadline = deadline;
+        if deadline != NEVER {
+            self.wheel.set(&mut self.arena, slot);
+        }
+    }
+
+    /// Removes a live registration; what it refers to is for the caller to release.
+    pub(super) fn remove(&mut self, slot: u32) -> Registration {
+        self.wheel.cancel(&mut self.arena, slot);
+        self.forget_address(slot);
+        let registration = *self.arena.get(slot);
+        let hash = self.hash_name(self.names.get(registration.name));
+        if let Ok(entry) = self.by_name.find_entry(hash, |other| *other == slot) {
+            entry.remove();
+        }
+        self.names.remove(registration.name);
+        self.arena.get_mut(slot).flags = FREE;
+        self.arena.free.push(slot);
+        registration
+    }
+
+    /// The next registration whose lifetime has ended. It stays until it is removed.
+    pub(super) fn pop_expired(&mut self, now: u32) -> Option<u32> {
+        self.wheel.pop(&mut self.arena, now)
+    }
+
+    /// When a lifetime ends at the earliest.
+    pub(super) fn next_deadline(&self) -> Option<u32> {
+        self.wheel.next()
+    }
+
+    /// Every live registration.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.by_name.iter().copied()
+    }
+
+    fn hash_name(&self, name: &str) -> u64 {
+        keyed_hash(self.seed, name.as_bytes())
+    }
+
+    fn hash_address(&self, address: &SocketAddr) -> u64 {
+        hash_address(self.seed, octets(address), address.port())
+    }
+
+    fn hash_octets(&self, registration: &Registration) -> u64 {
+        hash_octets(self.seed, registration)
+    }
+}
+
+fn hash_octets(seed: u64, registration: &Registration) -> u64 {
+    hash_address(seed, registration.ip, registration.port)
+}
+
+fn hash_address(seed: u64, ip: [u8; 16], port: u16) -> u64 {
+    let mut bytes = [0; 18];
+    bytes[..16].copy_from_slice(&ip);
+    bytes[16..].copy_from_slice(&port.to_be_bytes());
+    keyed_hash(seed, &bytes)
+}
+
+/// Whether two addresses have the same host.
+pub(super) fn same_host(a: &SocketAddr, b: &SocketAddr) -> bool {
+    let host = |address: &SocketAddr| -> IpAddr { address.ip() };
+    host(a) == host(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(name: &str, address: SocketAddr) -> New<'_> {
+        New {
+            name,
+            address,
+            links: Interned::default(),
+            parameters: Interned::default(),
+            registered: 0,
+            now: 0,
+            deadline: NEVER,
+            nonce: 0,
+        }
+    }
+
+    #[test]
+    fn addresses_of_every_kind_come_back() {
+        let mut registry = Registry::new(1);
+        for text in [
+            "192.0.2.1:5683",
+            "[2001:db8::1]:1",
+            "[::ffff:192.0.2.1]:5683",
+            "[fe80::1%7]:65535",
+        ] {
+            let address: SocketAddr = text.parse().expect("address");
+            let slot = registry.insert(&new(text, address)).expect("room");
+            assert_eq!(registry.get(slot).expect("live").address(), address);
+            assert_eq!(registry.at(address).collect::<Vec<_>>(), [slot]);
+        }
+        assert_eq!(registry.len(), 4);
+    }
+
+    #[test]
+    fn a_place_can_be_asked_for_once() {
+        let mut registry = Registry::new(1);
+        let address = "192.0.2.1:1".parse().expect("address");
+        assert_eq!(registry.insert_at(5, &new("a", address)), Some(5));
+        assert_eq!(registry.insert_at(5, &new("b", address)), None);
+        assert_eq!(registry.insert_at(3, &new("b", address)), Some(3));
+        let other = registry.insert(&new("c", address)).expect("room");
+        assert!(![3, 5].contains(&other));
+        assert_eq!(registry.at(address).count(), 3);
+        registry.remove(3);
+        assert_eq!(registry.at(address).count(), 2);
+        assert_eq!(registry.find("b"), None);
+        assert_eq!(registry.find("a"), Some(5));
+        assert!(registry.get(3).is_none() && registry.get(1 << 30).is_none());
+    }
+}
