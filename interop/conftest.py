@@ -33,11 +33,12 @@ def pytest_collection_modifyitems(config, items):
     keep, drop = [], []
     for item in items:
         arguments = item.callspec.params if hasattr(item, "callspec") else {}
-        fits = True
-        if "pair" in arguments and hasattr(item.module, "applies"):
-            only = {k: v for mark in item.iter_markers("only") for k, v in mark.kwargs.items()}
-            never = {k: v for mark in item.iter_markers("never") for k, v in mark.kwargs.items()}
-            fits = item.module.applies(arguments["pair"], arguments, only, never)
+        only = {k: v for mark in item.iter_markers("only") for k, v in mark.kwargs.items()}
+        never = {k: v for mark in item.iter_markers("never") for k, v in mark.kwargs.items()}
+        here = dict(zip(("device", "server"), item.module.PAIRS[arguments["pair"]])) if "pair" in arguments else arguments
+        fits = all(here.get(k) == v for k, v in only.items()) and not any(here.get(k) == v for k, v in never.items())
+        if fits and hasattr(item.module, "applies"):
+            fits = item.module.applies(here, arguments)
         (keep if fits else drop).append(item)
     if drop:
         config.hook.pytest_deselected(items=drop)
@@ -107,3 +108,13 @@ def new_device(servers):
     yield start
     for device in started:
         device.stop()
+
+
+@pytest.fixture(scope="session")
+def loop():
+    """The event loop of the aiocoap peers."""
+    from support.coap import Loop
+
+    running = Loop()
+    yield running
+    running.stop()

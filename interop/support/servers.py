@@ -30,7 +30,7 @@ class DunlinServer:
     name = "dunlin"
     formats = ("TLV", "SENML_JSON", "SENML_CBOR", "TEXT", "CBOR")
 
-    def __init__(self, *arguments, data=None):
+    def __init__(self, coap=0, data=None):
         self._folder = None
         if data is None:
             self._folder = tempfile.TemporaryDirectory(prefix="dunlin-interop-")
@@ -38,7 +38,7 @@ class DunlinServer:
         self.data = pathlib.Path(data)
         self.process = Process(
             "dunlin-serve",
-            [peers.dunlin(), "serve", "--http", "127.0.0.1:0", "--coap", "127.0.0.1:0", "--data", data, *arguments],
+            [peers.dunlin(), "serve", "--http", "127.0.0.1:0", "--coap", f"127.0.0.1:{coap}", "--data", data],
         )
         try:
             self.coap = self.process.wait_line(r"^CoAP\s+(coap://127\.0\.0\.1:\d+)")[1]
