@@ -17,6 +17,8 @@ PEERS = ROOT / ".peers"
 
 _running = []
 _number = itertools.count(1)
+# each run begins somewhere else, so that two runs at the same time rarely meet
+_ports = itertools.cycle(12000 + (os.getpid() * 97 + i) % 19000 for i in range(19000))
 
 
 def wait_until(condition, timeout=10.0, what="condition", step=0.02):
@@ -31,11 +33,18 @@ def wait_until(condition, timeout=10.0, what="condition", step=0.02):
         time.sleep(step)
 
 
-def free_port(kind=socket.SOCK_DGRAM):
-    """A port that was free a moment ago, for peers that cannot pick one themselves."""
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_port():
+    """A port for peers that cannot pick one themselves: free for UDP and TCP now, and outside the range from which
+    the system hands out ports, so that no socket opened in between takes it."""
+    while True:
+        port = next(_ports)
+        try:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket.socket(socket.AF_INET, kind) as s:
+                    s.bind(("127.0.0.1", port))
+            return port
+        except OSError:
+            continue
 
 
 class Process:
