@@ -10,9 +10,12 @@ extern crate std;
 
 mod code;
 mod endpoint;
+pub mod link;
 mod message;
+mod observe;
 mod option;
 mod parameters;
+pub mod path;
 mod retransmission;
 mod time;
 
@@ -25,6 +28,7 @@ pub use endpoint::{
 pub use message::{
     Message, MessageError, MessageWriter, OptionIter, OptionRef, Token, Type, WriteError,
 };
+pub use observe::{Freshness, Sequence};
 pub use option::{Format, OptionNumber, uint_value};
 pub use parameters::TransmissionParameters;
 pub use retransmission::{Retransmission, RetransmissionStep};

@@ -369,6 +369,8 @@ pub enum WriteError {
     OptionOrder,
     /// A token or an option value is longer than the format can say.
     TooLong,
+    /// A text has a character that has no place there.
+    IllegalCharacter,
 }
 
 impl fmt::Display for WriteError {
@@ -377,6 +379,7 @@ impl fmt::Display for WriteError {
             Self::BufferTooSmall => "the buffer is too small for the message",
             Self::OptionOrder => "options must be written in ascending order",
             Self::TooLong => "a token or an option value is too long",
+            Self::IllegalCharacter => "the text has a character that has no place there",
         })
     }
 }

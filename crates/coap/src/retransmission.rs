@@ -50,7 +50,7 @@ impl Retransmission {
     pub fn start(parameters: &TransmissionParameters, now: Instant, rng: &mut dyn Rng) -> Self {
         let (shortest, longest) = parameters.first_timeout_micros();
         let span = u128::from(longest - shortest) + 1;
-        let random = (u128::from(rng.next_u64()) * span >> 64) as u64;
+        let random = ((u128::from(rng.next_u64()) * span) >> 64) as u64;
         let timeout_micros = shortest.saturating_add(random);
         Self {
             deadline: now + Duration::from_micros(timeout_micros),

@@ -14,7 +14,7 @@ impl Key {
     pub(super) fn bucket<P: Hash>(self, peer: &P, buckets: usize) -> usize {
         let mut fold = Fold(self.0 ^ 0x9E37_79B9_7F4A_7C15);
         peer.hash(&mut fold);
-        (u128::from(fold.finish()) * buckets as u128 >> 64) as usize
+        ((u128::from(fold.finish()) * buckets as u128) >> 64) as usize
     }
 }
 
