@@ -12,7 +12,7 @@ const url = await new Promise((found) => {
   });
 });
 const [command, ...args] = process.argv.slice(2);
-const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, DUNLIN_HTTP: url } });
+const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, DUNLIN_HTTP: url, DUNLIN_MOCK: "1" } });
 child.on("exit", (code) => {
   mock.kill();
   process.exit(code ?? 1);

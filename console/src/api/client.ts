@@ -74,7 +74,9 @@ export const api = {
 
   read: (ep: string, path: string, options: ReadOptions) =>
     call<ReadResult>("GET", dataUrl(ep, path, { ...options })),
-  write: (ep: string, path: string, value: Scalar) => call<Done>("PUT", dataUrl(ep, path), { value }),
+  /** `type` is for resources that no definition knows. */
+  write: (ep: string, path: string, value: Scalar, type?: string) =>
+    call<Done>("PUT", dataUrl(ep, path), { value, type }),
   update: (ep: string, path: string, records: LwRecord[]) => call<Done>("PATCH", dataUrl(ep, path), { records }),
   execute: (ep: string, path: string, args: string) =>
     call<Done>("POST", dataUrl(ep, path), args === "" ? undefined : { arguments: args }),

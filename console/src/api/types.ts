@@ -37,7 +37,8 @@ export interface Page<T> {
 export interface LwRecord {
   path: string;
   type?: string;
-  value: Scalar;
+  /** null: a multiple resource without instances. */
+  value: Scalar | null;
   time?: number;
 }
 

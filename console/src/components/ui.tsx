@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "../api/client.ts";
 import { now } from "../lib/clock.ts";
 import { absoluteTime, ago, span } from "../lib/time.ts";
@@ -60,7 +60,8 @@ interface DialogProps {
 /** A modal dialog: the browser's own, which traps focus, closes on Escape and gives focus back. */
 export function Dialog(props: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the next paint: an Escape typed at once must find it open.
+  useLayoutEffect(() => {
     ref.current?.showModal();
   }, []);
   // Always through close(): only then does the browser give focus back to the button that opened it.

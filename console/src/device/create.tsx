@@ -7,6 +7,9 @@ import { formatPath } from "../lib/path.ts";
 import { kindOf } from "../lib/value.ts";
 import type { Session } from "./session.ts";
 
+// Stands for the instance in paths while the device has not chosen its number.
+const DEVICE_CHOOSES = 65535;
+
 interface Props {
   session: Session;
   object: number;
@@ -39,8 +42,7 @@ export function CreateDialog({ session, object, name, model, taken, onClose }: P
       const kind = kindOf(r.type);
       const parsed = parseDraft(kind, draft);
       if (!parsed.ok) return setComplaint(`${r.name}: ${parsed.why}`);
-      // Without a number the device chooses the instance; the first free one stands for it in the paths.
-      const path = formatPath(object, id ?? Math.max(-1, ...taken) + 1, r.id);
+      const path = formatPath(object, id ?? DEVICE_CHOOSES, r.id);
       records.push({ path: r.multiple ? `${path}/0` : path, value: parsed.value });
     }
     setComplaint(null);

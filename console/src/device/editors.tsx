@@ -22,7 +22,7 @@ export function WriteEditor({ session, resource, path, onClose }: Props & { path
     if (!parsed.ok) return setComplaint(parsed.why);
     setComplaint(null);
     // On a refusal the form stays with what was typed.
-    if (await session.write(path, parsed.value)) onClose();
+    if (await session.write(path, parsed.value, { type: resource.heardType, readBack: resource.readable })) onClose();
   };
   return (
     <Form label={`Write ${path}`} action="Write" complaint={complaint} onSubmit={submit} onClose={onClose}>
@@ -42,7 +42,7 @@ export function AddEditor({ session, resource, onClose }: Props) {
     if (!/^\d{1,5}$/.test(id) || Number(id) > 65534) return setComplaint("The number of the value is 0 to 65534.");
     if (!parsed.ok) return setComplaint(parsed.why);
     setComplaint(null);
-    if (await session.addResourceInstance(resource.path, { path: `${resource.path}/${id}`, value: parsed.value })) onClose();
+    if (await session.addResourceInstance(resource.path, { path: `${resource.path}/${id}`, value: parsed.value, type: resource.heardType })) onClose();
   };
   return (
     <Form label={`Add a value to ${resource.path}`} action="Add" complaint={complaint} onSubmit={submit} onClose={onClose}>

@@ -179,10 +179,10 @@ export class Session {
     return result.links;
   }
 
-  async write(path: string, value: Scalar): Promise<boolean> {
-    const done = await this.run(path, "Write", () => api.write(this.endpoint, path, value));
-    // What the device made of the value is for the device to say; write-only resources answer 4.05, silently.
-    if (done) await this.read(path, true);
+  async write(path: string, value: Scalar, how: { type?: string | undefined; readBack: boolean }): Promise<boolean> {
+    const done = await this.run(path, "Write", () => api.write(this.endpoint, path, value, how.type));
+    // What the device made of the value is for the device to say.
+    if (done && how.readBack) await this.read(path, true);
     return done !== undefined;
   }
 

@@ -16,6 +16,8 @@ export interface ResourceShape {
   units: string;
   range: string;
   description: string;
+  /** The type the device sent, when no definition says it: the server needs it to write. */
+  heardType: string | undefined;
   multiple: boolean;
   readable: boolean;
   writable: boolean;
@@ -75,6 +77,7 @@ function shape(
     units: model?.units ?? "",
     range: model?.range ?? "",
     description: model?.description ?? "",
+    heardType: model ? undefined : sample?.record.type,
     multiple: model?.multiple ?? parts.length > 0,
     readable: operations.includes("R"),
     writable: operations.includes("W"),

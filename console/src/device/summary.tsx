@@ -41,7 +41,7 @@ export function Summary({ session, device }: { session: Session; device: Device 
       {refused && <ProblemNote problem={refused} label="Not forgotten" onClose={() => setRefused(null)} />}
       <dl class="facts">
         <Fact name="Last seen"><Ago time={device.updatedAt} /></Fact>
-        <Fact name="Expires"><Until time={device.expiresAt} /> <span class="muted">of {span(device.lifetime)}</span></Fact>
+        <Fact name="Expires"><Until time={device.expiresAt} /> {device.lifetime > 0 && <span class="muted">of {span(device.lifetime)}</span>}</Fact>
         <Fact name="Registered"><Ago time={device.registeredAt} /></Fact>
         <Fact name="Address"><span class="mono">{device.address}</span></Fact>
         <Fact name="LwM2M">{device.version} <span class="muted">binding {device.binding || "U"}{device.queueMode ? ", queue mode" : ""}</span></Fact>

@@ -12,8 +12,8 @@ export function Value({ kind, cell, unit }: { kind: Kind; cell: Cell; unit: stri
   return (
     <span key={key} class={`shown ${kind}${cell.changes > 0 ? " flash" : ""}`} title={`As of ${absoluteTime(time ?? cell.at)}`}>
       {typeof value === "boolean" && <span class={`bit ${value ? "on" : ""}`} aria-hidden="true" />}
-      {value === "" ? <span class="muted">empty</span> : formatValue(kind, value)}
-      {unit && <span class="unit"> {unit}</span>}
+      {value === "" || value === null ? <span class="muted">empty</span> : formatValue(kind, value)}
+      {unit && value !== null && <span class="unit"> {unit}</span>}
       {kind === "opaque" && typeof value === "string" && <Bytes base64={value} />}
       {kind === "time" && typeof value === "number" && <Distance time={value} />}
     </span>

@@ -42,8 +42,8 @@ function DeviceRow({ row }: { row: Row }) {
       <td data-label="LwM2M">{row.version}</td>
       <td data-label="Address" class="mono">{row.address}</td>
       <td data-label="Lifetime">
-        {span(row.lifetime)}{" "}
-        {!row.gone && <span class="muted">expires <Until time={row.expiresAt} /></span>}
+        {row.lifetime === 0 ? "no limit" : span(row.lifetime)}{" "}
+        {!row.gone && row.expiresAt !== null && <span class="muted">expires <Until time={row.expiresAt} /></span>}
       </td>
       <td data-label="Last seen"><Ago key={row.updatedAt} time={row.updatedAt} /></td>
     </tr>

@@ -23,7 +23,7 @@ export function kindOf(type: string | undefined): Kind {
 }
 
 /** A guess for a resource that no model describes, from the value the device sent. */
-export function kindOfValue(value: Scalar | undefined): Kind {
+export function kindOfValue(value: Scalar | null | undefined): Kind {
   if (typeof value === "boolean") return "boolean";
   if (typeof value === "number") return "float";
   return "string";
@@ -105,8 +105,8 @@ export function parseInput(kind: Kind, text: string, encoding: Encoding = "hex")
 }
 
 /** The text an input starts with when a value is edited. */
-export function toInput(kind: Kind, value: Scalar | undefined): string {
-  if (value === undefined) return kind === "boolean" ? "false" : "";
+export function toInput(kind: Kind, value: Scalar | null | undefined): string {
+  if (value === undefined || value === null) return kind === "boolean" ? "false" : "";
   if (kind === "time" && typeof value === "number") return toLocalInput(value);
   if (kind === "opaque" && typeof value === "string") {
     const bytes = base64ToBytes(value);

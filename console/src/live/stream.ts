@@ -67,7 +67,10 @@ export function openStream(endpoint: string | null, handlers: StreamHandlers): (
         flushTimer ??= setTimeout(flush, FLUSH_MS);
       });
     }
-    source.addEventListener("reset", () => handlers.onGap());
+    source.addEventListener("reset", (message: MessageEvent<string>) => {
+      lastId = message.lastEventId || lastId;
+      handlers.onGap();
+    });
   };
 
   connect();

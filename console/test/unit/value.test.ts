@@ -88,6 +88,7 @@ test("an editor starts with what is there", () => {
   assert.equal(toInput("boolean", undefined), "false");
   assert.equal(toInput("float", 1.5), "1.5");
   assert.equal(toInput("string", undefined), "");
+  assert.equal(toInput("integer", null), "");
 });
 
 test("spans and ages", () => {
