@@ -67,7 +67,7 @@ class DunlinDevice:
     """`dunlin device` and its shell on stdin."""
 
     name = "dunlin"
-    formats = ("TLV", "SENML_JSON", "SENML_CBOR", "TEXT", "CBOR", "JSON")
+    formats = ("TLV", "SENML_JSON", "SENML_CBOR", "TEXT", "CBOR")
 
     def __init__(self, server, endpoint, lifetime=None):
         self.endpoint = endpoint
