@@ -53,12 +53,17 @@
 mod cbor;
 mod cbor_item;
 mod error;
+mod json;
 mod number;
 mod opaque;
 mod output;
+mod senml;
+mod senml_cbor;
+mod senml_json;
 mod single;
 mod text;
 mod timestamp;
+mod tlv;
 
 pub use error::FormatError;
 
@@ -92,6 +97,9 @@ pub struct Reader<'a> {
 
 enum FormatReader<'a> {
     Single(single::Reader<'a>),
+    SenmlJson(senml_json::Reader<'a>),
+    SenmlCbor(senml_cbor::Reader<'a>),
+    Tlv(tlv::Reader<'a>),
 }
 
 /// Begins to read `payload`.
@@ -111,29 +119,26 @@ pub fn reader<'a>(
     scratch: &'a mut [u8],
 ) -> Result<Reader<'a>, FormatError> {
     let scope = scope.into();
-    let format = match single_format(format) {
-        Some(single) => FormatReader::Single(single::Reader::new(
-            single,
-            payload,
-            scope.target,
-            types,
-            scratch,
-        )?),
-        None => return Err(FormatError::Unsupported(format)),
+    let format = match format {
+        ContentFormat::SENML_JSON => {
+            FormatReader::SenmlJson(senml_json::Reader::new(payload, scope, types, scratch))
+        }
+        ContentFormat::SENML_CBOR => {
+            FormatReader::SenmlCbor(senml_cbor::Reader::new(payload, scope, types, scratch))
+        }
+        ContentFormat::TLV => FormatReader::Tlv(tlv::Reader::new(payload, scope.target, types)?),
+        _ => {
+            let single = single::Format::of(format).ok_or(FormatError::Unsupported(format))?;
+            let target = scope.target;
+            FormatReader::Single(single::Reader::new(
+                single, payload, target, types, scratch,
+            )?)
+        }
     };
     Ok(Reader {
         format,
         ended: false,
     })
-}
-
-const fn single_format(format: ContentFormat) -> Option<single::Format> {
-    match format {
-        ContentFormat::TEXT => Some(single::Format::Text),
-        ContentFormat::OPAQUE => Some(single::Format::Opaque),
-        ContentFormat::CBOR => Some(single::Format::Cbor),
-        _ => None,
-    }
 }
 
 impl Reader<'_> {
@@ -146,6 +151,9 @@ impl Reader<'_> {
         }
         let record = match &mut self.format {
             FormatReader::Single(reader) => reader.next_record(),
+            FormatReader::SenmlJson(reader) => reader.next_record(),
+            FormatReader::SenmlCbor(reader) => reader.next_record(),
+            FormatReader::Tlv(reader) => reader.next_record(),
         };
         self.ended = !matches!(record, Ok(Some(_)));
         record.transpose()
@@ -161,6 +169,9 @@ pub struct Writer<'b> {
 #[derive(Debug)]
 enum FormatWriter<'b> {
     Single(single::Writer<'b>),
+    SenmlJson(senml_json::Writer<'b>),
+    SenmlCbor(senml_cbor::Writer<'b>),
+    Tlv(tlv::Writer<'b>),
 }
 
 /// Begins to write a payload about `scope` (a [`Path`] or [`Scope`]) into `buffer`.
@@ -176,9 +187,18 @@ pub fn writer<'b>(
 ) -> Result<Writer<'b>, FormatError> {
     let scope = scope.into();
     let output = Output::new(buffer);
-    let format = match single_format(format) {
-        Some(single) => FormatWriter::Single(single::Writer::new(single, output, scope.target)?),
-        None => return Err(FormatError::NotAcceptable(format)),
+    let format = match format {
+        ContentFormat::SENML_JSON => {
+            FormatWriter::SenmlJson(senml_json::Writer::new(output, scope))
+        }
+        ContentFormat::SENML_CBOR => {
+            FormatWriter::SenmlCbor(senml_cbor::Writer::new(output, scope)?)
+        }
+        ContentFormat::TLV => FormatWriter::Tlv(tlv::Writer::new(output, scope.target)?),
+        _ => {
+            let single = single::Format::of(format).ok_or(FormatError::NotAcceptable(format))?;
+            FormatWriter::Single(single::Writer::new(single, output, scope.target)?)
+        }
     };
     Ok(Writer { format })
 }
@@ -196,6 +216,9 @@ impl Writer<'_> {
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), FormatError> {
         match &mut self.format {
             FormatWriter::Single(writer) => writer.record(record),
+            FormatWriter::SenmlJson(writer) => writer.record(record),
+            FormatWriter::SenmlCbor(writer) => writer.record(record),
+            FormatWriter::Tlv(writer) => writer.record(record),
         }
     }
 
@@ -207,6 +230,9 @@ impl Writer<'_> {
     pub fn name(&mut self, path: &Path) -> Result<(), FormatError> {
         match &mut self.format {
             FormatWriter::Single(writer) => Err(writer.not_acceptable()),
+            FormatWriter::SenmlJson(writer) => writer.name(path),
+            FormatWriter::SenmlCbor(writer) => writer.name(path),
+            FormatWriter::Tlv(_) => Err(FormatError::NotAcceptable(ContentFormat::TLV)),
         }
     }
 
@@ -218,6 +244,9 @@ impl Writer<'_> {
     pub fn finish(self) -> Result<usize, FormatError> {
         match self.format {
             FormatWriter::Single(writer) => writer.finish(),
+            FormatWriter::SenmlJson(writer) => writer.finish(),
+            FormatWriter::SenmlCbor(writer) => writer.finish(),
+            FormatWriter::Tlv(writer) => writer.finish(),
         }
     }
 }

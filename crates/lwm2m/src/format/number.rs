@@ -18,8 +18,6 @@ pub(crate) enum Number {
 }
 
 impl Number {
-    pub(crate) const ZERO: Self = Self::Integer(0);
-
     /// A float, perhaps an integral one.
     pub(crate) fn float(value: f64) -> Self {
         let integer = value as i128; // saturates; NaN gives 0

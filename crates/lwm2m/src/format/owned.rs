@@ -53,9 +53,9 @@ pub fn write_all<'a>(
 /// # Errors
 ///
 /// [`FormatError::NotAcceptable`] when the format is not SenML.
-pub fn write_names<'a>(
+pub fn write_names(
     format: ContentFormat,
-    root: &'a str,
+    root: &str,
     paths: &[Path],
 ) -> Result<Vec<u8>, FormatError> {
     let scope = Scope {

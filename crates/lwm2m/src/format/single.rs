@@ -14,6 +14,15 @@ pub(super) enum Format {
 }
 
 impl Format {
+    pub(super) const fn of(format: ContentFormat) -> Option<Self> {
+        match format {
+            ContentFormat::TEXT => Some(Self::Text),
+            ContentFormat::OPAQUE => Some(Self::Opaque),
+            ContentFormat::CBOR => Some(Self::Cbor),
+            _ => None,
+        }
+    }
+
     pub(super) const fn content_format(self) -> ContentFormat {
         match self {
             Self::Text => ContentFormat::TEXT,
