@@ -6,7 +6,9 @@
 
 pub mod api;
 pub mod control;
-mod runtime;
 pub mod directory;
+mod runtime;
 pub mod shard;
 pub mod store;
+
+pub use runtime::{Server, ServerConfig, StartError};

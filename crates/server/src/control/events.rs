@@ -28,6 +28,7 @@ pub(crate) struct EventBus {
 struct Ring {
     events: VecDeque<Arc<Event>>,
     next_id: u64,
+    published: u64,
 }
 
 /// An event before it has its number.
@@ -45,6 +46,7 @@ impl EventBus {
             ring: Mutex::new(Ring {
                 events: VecDeque::with_capacity(EVENTS_KEPT),
                 next_id: first.max(1),
+                published: 0,
             }),
             newest: watch::Sender::new(first.max(1) - 1),
         }
@@ -68,6 +70,7 @@ impl EventBus {
                 kind: happened.kind,
             };
             ring.next_id += 1;
+            ring.published += 1;
             if ring.events.len() >= EVENTS_KEPT {
                 ring.events.pop_front();
             }
@@ -81,6 +84,11 @@ impl EventBus {
             *known = (*known).max(newest);
             grew
         });
+    }
+
+    /// Events since the start of this process.
+    pub(crate) fn published(&self) -> u64 {
+        self.ring().published
     }
 
     /// Ends all subscriptions once they have read what is left.

@@ -1,8 +1,11 @@
 //! What REST, console and command line ask the server for.
 
 mod events;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use dunlin_lwm2m::Path;
@@ -12,8 +15,10 @@ use crate::api::{
     AttributeChanges, Device, DeviceOperation, OperateError, OperateOptions, Outcome, Page, Stats,
     Wish,
 };
+use crate::directory::Directory;
 use crate::runtime::Inbox;
 use crate::shard::{Command, Reply};
+use crate::store::writer::WriterHandle;
 
 pub use events::{Delivery, EVENTS_KEPT, Subscription};
 pub(crate) use events::{EventBus, Happened};
@@ -48,13 +53,15 @@ pub struct Control {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) inboxes: Vec<Arc<Inbox>>,
+    pub(crate) inboxes: Arc<[Inbox]>,
+    pub(crate) directory: Arc<Directory>,
     pub(crate) bus: Arc<EventBus>,
+    pub(crate) writer: WriterHandle,
     pub(crate) started: Instant,
+    pub(crate) next_id: AtomicU64,
 }
 
 impl Control {
-    #[allow(dead_code)]
     pub(crate) fn new(shared: Shared) -> Self {
         Self {
             shared: Arc::new(shared),
@@ -72,8 +79,19 @@ impl Control {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page, Unavailable> {
-        let _ = (query, after, limit);
-        Ok(Page::default())
+        let replies = self
+            .ask_all(|id| Command::Devices {
+                id,
+                query: query.to_owned(),
+                after: after.map(str::to_owned),
+                limit,
+            })
+            .await?;
+        let pages = replies.into_iter().map(|reply| match reply {
+            Reply::Page(page) => Ok(page),
+            _ => Err(Unavailable),
+        });
+        Ok(merge_pages(pages.collect::<Result<_, _>>()?, limit))
     }
 
     /// The device registered under this endpoint name.
@@ -81,8 +99,8 @@ impl Control {
     /// # Errors
     /// [`Unavailable`].
     pub async fn device(&self, endpoint: &str) -> Result<Option<Device>, Unavailable> {
-        let endpoint = endpoint.to_owned();
-        match self.ask(0, |id| Command::Device { id, endpoint }).await? {
+        let command = |id, endpoint| Command::Device { id, endpoint };
+        match self.ask_home(endpoint, command).await? {
             Reply::Device(device) => Ok(device.map(|device| *device)),
             _ => Err(Unavailable),
         }
@@ -94,8 +112,11 @@ impl Control {
     /// # Errors
     /// [`Unavailable`].
     pub async fn remove(&self, endpoint: &str) -> Result<bool, Unavailable> {
-        let _ = endpoint;
-        Ok(false)
+        let command = |id, endpoint| Command::Remove { id, endpoint };
+        match self.ask_home(endpoint, command).await? {
+            Reply::Removed(removed) => Ok(removed),
+            _ => Err(Unavailable),
+        }
     }
 
     /// Carries out an operation towards a device and waits for its answer, at most
@@ -109,13 +130,20 @@ impl Control {
         operation: DeviceOperation,
         options: OperateOptions,
     ) -> Result<Outcome, OperateError> {
-        let _ = (endpoint, operation, options);
-        Err(OperateError::UnknownEndpoint)
+        let command = |id, endpoint| Command::Operate {
+            id,
+            endpoint,
+            operation,
+            options,
+        };
+        match self.ask_home(endpoint, command).await? {
+            Reply::Operated(result) => result,
+            _ => Err(OperateError::Overloaded),
+        }
     }
 
     /// Wishes for an observation; it is made now or when the device registers, and again after
-    /// each registration. Wishing twice for the same path gives the same wish with the new
-    /// attributes.
+    /// each registration.
     ///
     /// # Errors
     /// [`OperateError::Invalid`] for a path that cannot be observed, [`OperateError::Overloaded`].
@@ -125,8 +153,16 @@ impl Control {
         path: Path,
         attributes: AttributeChanges,
     ) -> Result<Wish, OperateError> {
-        let _ = (endpoint, path, attributes);
-        Err(OperateError::Overloaded)
+        let command = |id, endpoint| Command::AddWish {
+            id,
+            endpoint,
+            path,
+            attributes,
+        };
+        match self.ask_home(endpoint, command).await? {
+            Reply::Wish(result) => result,
+            _ => Err(OperateError::Overloaded),
+        }
     }
 
     /// Drops a wish and cancels its observation; `false` when there was none.
@@ -134,8 +170,11 @@ impl Control {
     /// # Errors
     /// [`Unavailable`].
     pub async fn remove_wish(&self, endpoint: &str, wish: u64) -> Result<bool, Unavailable> {
-        let _ = (endpoint, wish);
-        Ok(false)
+        let command = |id, endpoint| Command::RemoveWish { id, endpoint, wish };
+        match self.ask_home(endpoint, command).await? {
+            Reply::Removed(removed) => Ok(removed),
+            _ => Err(Unavailable),
+        }
     }
 
     /// The wishes for a device with their last known values; `None` when the endpoint is not
@@ -144,8 +183,11 @@ impl Control {
     /// # Errors
     /// [`Unavailable`].
     pub async fn wishes(&self, endpoint: &str) -> Result<Option<Vec<Wish>>, Unavailable> {
-        let _ = endpoint;
-        Ok(None)
+        let command = |id, endpoint| Command::Wishes { id, endpoint };
+        match self.ask_home(endpoint, command).await? {
+            Reply::Wishes(wishes) => Ok(wishes),
+            _ => Err(Unavailable),
+        }
     }
 
     /// Counters, summed over the shards.
@@ -153,7 +195,22 @@ impl Control {
     /// # Errors
     /// [`Unavailable`].
     pub async fn stats(&self) -> Result<Stats, Unavailable> {
-        Ok(Stats::default())
+        let mut total = Stats::default();
+        for reply in self.ask_all(|id| Command::Stats { id }).await? {
+            let Reply::Stats(stats) = reply else {
+                return Err(Unavailable);
+            };
+            add_stats(&mut total, stats);
+        }
+        let counters = self.shared.writer.counters();
+        let events = ("events_total", self.shared.bus.published());
+        total.counters.extend(
+            counters
+                .into_iter()
+                .chain([events])
+                .map(|(name, count)| (name.to_owned(), count)),
+        );
+        Ok(total)
     }
 
     /// Reads events from now on, or those after event number `after`, as far as the latest
@@ -164,25 +221,88 @@ impl Control {
 
     /// How the server is.
     pub fn health(&self) -> Health {
+        let stopped = self.shared.inboxes.iter().any(Inbox::is_closed);
+        let problem = if stopped {
+            Some("a shard has stopped".to_owned())
+        } else {
+            self.shared.writer.problem()
+        };
         Health {
-            problem: None,
+            problem,
             uptime: self.shared.started.elapsed(),
         }
     }
 
-    /// Asks one shard.
-    async fn ask(
+    fn next_id(&self) -> u64 {
+        self.shared.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Asks the shard that holds an endpoint.
+    async fn ask_home(
         &self,
-        shard: usize,
-        command: impl FnOnce(u64) -> Command,
+        endpoint: &str,
+        command: impl FnOnce(u64, String) -> Command,
     ) -> Result<Reply, Unavailable> {
-        let (sender, receiver) = oneshot::channel();
-        self.shared
-            .inboxes
-            .get(shard)
-            .ok_or(Unavailable)?
-            .command(command(0), sender)
-            .map_err(|_| Unavailable)?;
+        let home = usize::from(self.shared.directory.home(endpoint));
+        let inbox = self.shared.inboxes.get(home).ok_or(Unavailable)?;
+        let id = self.next_id();
+        let receiver = ask(inbox, id, command(id, endpoint.to_owned()))?;
         receiver.await.map_err(|_| Unavailable)
+    }
+
+    /// Asks every shard, all at the same time; the replies are in the order of the shards.
+    async fn ask_all(&self, command: impl Fn(u64) -> Command) -> Result<Vec<Reply>, Unavailable> {
+        let asked = self.shared.inboxes.iter().map(|inbox| {
+            let id = self.next_id();
+            ask(inbox, id, command(id))
+        });
+        let mut replies = Vec::with_capacity(self.shared.inboxes.len());
+        for receiver in asked.collect::<Result<Vec<_>, _>>()? {
+            replies.push(receiver.await.map_err(|_| Unavailable)?);
+        }
+        Ok(replies)
+    }
+}
+
+fn ask(inbox: &Inbox, id: u64, command: Command) -> Result<oneshot::Receiver<Reply>, Unavailable> {
+    let (sender, receiver) = oneshot::channel();
+    inbox
+        .command(id, command, sender)
+        .map_err(|_| Unavailable)?;
+    Ok(receiver)
+}
+
+/// One page out of one for each shard, all of which were asked for the same.
+fn merge_pages(pages: Vec<Page>, limit: usize) -> Page {
+    let mut merged = Page::default();
+    for page in pages {
+        merged.more |= page.more;
+        merged.total += page.total;
+        merged.items.extend(page.items);
+    }
+    // A device that moves from one shard to another just now may be in both; the newer one counts.
+    merged.items.sort_by(|left, right| {
+        left.endpoint
+            .cmp(&right.endpoint)
+            .then(right.registered_at.total_cmp(&left.registered_at))
+    });
+    let before = merged.items.len();
+    merged
+        .items
+        .dedup_by(|later, earlier| later.endpoint == earlier.endpoint);
+    merged.total -= (before - merged.items.len()) as u64;
+    merged.more |= merged.items.len() > limit;
+    merged.items.truncate(limit);
+    merged
+}
+
+/// Adds counters of the same name; a name keeps the place where it came first.
+fn add_stats(total: &mut Stats, stats: Stats) {
+    total.devices += stats.devices;
+    for (name, count) in stats.counters {
+        match total.counters.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += count,
+            None => total.counters.push((name, count)),
+        }
     }
 }

@@ -14,6 +14,8 @@ const MAX_COMMANDS: usize = 16 * 1024;
 /// Bytes of datagrams that wait for a shard at most; beyond that they are dropped, as a socket
 /// with a full buffer does.
 const MAX_HANDOVER_BYTES: usize = 4 * 1024 * 1024;
+/// The same for empty datagrams.
+const MAX_HANDOVERS: usize = 64 * 1024;
 
 /// The inbox of one shard. Never blocks longer than a push takes.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ struct Queues {
 /// Everything that waited, in the order of its arrival per kind.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
-    pub(crate) commands: Vec<(Command, Option<oneshot::Sender<Reply>>)>,
+    pub(crate) commands: Vec<(u64, Command, Option<oneshot::Sender<Reply>>)>,
     datagrams: Vec<(SocketAddr, usize)>,
     bytes: Vec<u8>,
     pub(crate) stop: bool,
@@ -86,6 +88,7 @@ impl Inbox {
     /// Leaves a command; bounded, because its caller is outside.
     pub(crate) fn command(
         &self,
+        id: u64,
         command: Command,
         reply: oneshot::Sender<Reply>,
     ) -> Result<(), Refused> {
@@ -93,7 +96,7 @@ impl Inbox {
         if queues.stopped || queues.work.commands.len() >= MAX_COMMANDS {
             return Err(Refused);
         }
-        queues.work.commands.push((command, Some(reply)));
+        queues.work.commands.push((id, command, Some(reply)));
         drop(queues);
         self.waker.wake();
         Ok(())
@@ -101,17 +104,22 @@ impl Inbox {
 
     /// Leaves an eviction; there is at most one for each Register that another shard takes.
     pub(crate) fn evict(&self, endpoint: String, epoch: u64) {
-        self.queues()
-            .work
-            .commands
-            .push((Command::Evict { endpoint, epoch }, None));
+        let mut queues = self.queues();
+        if queues.stopped {
+            return;
+        }
+        let evict = Command::Evict { endpoint, epoch };
+        queues.work.commands.push((0, evict, None));
+        drop(queues);
         self.waker.wake();
     }
 
     /// Leaves a datagram that landed at another shard.
     pub(crate) fn datagram(&self, from: SocketAddr, bytes: &[u8]) {
         let mut queues = self.queues();
-        if queues.work.bytes.len() + bytes.len() > MAX_HANDOVER_BYTES {
+        let full = queues.work.bytes.len() + bytes.len() > MAX_HANDOVER_BYTES
+            || queues.work.datagrams.len() >= MAX_HANDOVERS;
+        if full || queues.stopped {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -133,7 +141,12 @@ impl Inbox {
         self.waker.wake();
     }
 
-    /// Refuses commands from now on: nobody would answer them.
+    /// Whether the shard has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queues().stopped
+    }
+
+    /// Refuses everything from now on: nobody would answer.
     pub(crate) fn close(&self) {
         let mut queues = self.queues();
         queues.stopped = true;

@@ -1,5 +1,338 @@
-//! Threads, sockets and inboxes around the shards.
+//! A running server: threads, sockets and inboxes around the shards.
 
 mod inbox;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use dunlin_coap::{Rng, TransmissionParameters};
+use dunlin_net::{Clock, OsRng, UdpSocket, Waker, available_cpus, drive, pin_to_cpu, unix_time};
+
+use crate::control::{Control, EventBus, Shared};
+use crate::directory::Directory;
+use crate::shard::{Limits, ObjectTypes, Shard, ShardConfig};
+use crate::store::writer::{Listener, WriterHandle};
+use crate::store::{MemoryStore, SqliteStore, Store, StoreError, Stored};
 
 pub(crate) use inbox::Inbox;
+use worker::Worker;
+
+/// What a server is started with.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// Where to listen for CoAP over UDP; port 0 picks a free one.
+    pub coap: SocketAddr,
+    /// Number of shards (threads with a socket each); 0 is one for each CPU.
+    pub shards: usize,
+    /// Data folder; `None` keeps everything in memory only.
+    pub data: Option<PathBuf>,
+    /// Whether a Register is acknowledged only once it is on disk. Without a data folder it has no
+    /// meaning.
+    pub durable: bool,
+    /// Whether each shard stays on a CPU of its own and prefers datagrams handled there. For a
+    /// machine that does little else; needs as many shards as CPUs.
+    pub pin: bool,
+    /// Bounds of the tables of each shard.
+    pub limits: Limits,
+    /// CoAP transmission parameters.
+    pub transmission: TransmissionParameters,
+    /// Types of resources.
+    pub types: Arc<dyn ObjectTypes>,
+}
+
+impl ServerConfig {
+    /// A server on loopback, port 5683, in memory, one shard for each CPU, that knows these types
+    /// of resources.
+    pub fn new(types: Arc<dyn ObjectTypes>) -> Self {
+        Self {
+            coap: SocketAddr::from(([127, 0, 0, 1], 5683)),
+            shards: 0,
+            data: None,
+            durable: true,
+            pin: false,
+            limits: Limits::default(),
+            transmission: TransmissionParameters::default(),
+            types,
+        }
+    }
+}
+
+impl core::fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("coap", &self.coap)
+            .field("shards", &self.shards)
+            .field("data", &self.data)
+            .field("durable", &self.durable)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be bound.
+    #[error("cannot listen at {address}: {}", hint(source))]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No threads or descriptors are left.
+    #[error("the system has no room for another thread or descriptor: {0}")]
+    System(std::io::Error),
+}
+
+fn hint(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "the port is in use; stop the other server or choose another port (0 picks a free one)"
+                .to_owned()
+        }
+        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        std::io::ErrorKind::PermissionDenied => {
+            "not permitted; ports below 1024 need a privilege".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// A running server. Dropping it ends it as [`Server::shutdown`] does.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    control: Control,
+    inboxes: Arc<[Inbox]>,
+    bus: Arc<EventBus>,
+    writer: WriterHandle,
+    threads: Vec<JoinHandle<()>>,
+    store: Option<JoinHandle<()>>,
+}
+
+/// Tells the shards what is on disk.
+struct Report {
+    inboxes: Arc<[Inbox]>,
+    bus: Arc<EventBus>,
+}
+
+impl Listener for Report {
+    fn durable(&mut self, shard: u16, through: u64) {
+        if let Some(inbox) = self.inboxes.get(usize::from(shard)) {
+            inbox.durable(through);
+        }
+    }
+
+    fn next_event(&self) -> u64 {
+        self.bus.next_id()
+    }
+}
+
+impl Server {
+    /// Restores what the data folder holds, then opens the sockets: every registration that was
+    /// ever acknowledged is there before the first datagram is read.
+    ///
+    /// # Errors
+    /// [`StartError`], in words for the person who started it.
+    pub fn start(config: ServerConfig) -> Result<Self, StartError> {
+        let store: Box<dyn Store> = match &config.data {
+            Some(folder) => Box::new(SqliteStore::open(folder)?),
+            None => Box::new(MemoryStore),
+        };
+        Self::start_with(config, store)
+    }
+
+    /// As [`Server::start`], with a store of the caller's; [`ServerConfig::data`] then only tells
+    /// whether there is anything to wait for.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start_with(config: ServerConfig, mut store: Box<dyn Store>) -> Result<Self, StartError> {
+        let cpus = available_cpus();
+        let count = match config.shards {
+            0 => cpus.len(),
+            count => count,
+        };
+        // Location paths and the directory number shards with 16 bits.
+        let count = u16::try_from(count).unwrap_or(u16::MAX);
+        let clock = Clock::new();
+        let (mut shards, restored) = restore(&config, count, &clock, store.as_mut())?;
+        let first_event = store.first_event()?;
+        let directory = restored.directory;
+
+        let sockets = UdpSocket::bind_group(config.coap, usize::from(count)).map_err(|source| {
+            StartError::Bind {
+                address: config.coap,
+                source,
+            }
+        })?;
+        let address = sockets
+            .first()
+            .map_or(config.coap, UdpSocket::local_address);
+        let inboxes = (0..count)
+            .map(|_| Waker::new().map(Inbox::new))
+            .collect::<Result<Arc<[Inbox]>, _>>()
+            .map_err(StartError::System)?;
+        let bus = Arc::new(EventBus::new(first_event));
+        let report = Report {
+            inboxes: Arc::clone(&inboxes),
+            bus: Arc::clone(&bus),
+        };
+        let (writer, thread) =
+            WriterHandle::start(store, first_event, report).map_err(StartError::System)?;
+        let control = Control::new(Shared {
+            inboxes: Arc::clone(&inboxes),
+            directory,
+            bus: Arc::clone(&bus),
+            writer: writer.clone(),
+            started: std::time::Instant::now(),
+            next_id: std::sync::atomic::AtomicU64::new(1),
+        });
+        let mut server = Self {
+            address,
+            control,
+            inboxes,
+            bus,
+            writer,
+            threads: Vec::with_capacity(usize::from(count)),
+            store: Some(thread),
+        };
+        let pinned = config.pin && count > 1 && usize::from(count) == cpus.len();
+        for ((index, socket), shard) in (0..).zip(sockets).zip(shards.drain(..)) {
+            let mut worker = Worker::new(
+                index,
+                shard,
+                Arc::clone(&server.inboxes),
+                server.writer.clone(),
+                Arc::clone(&server.bus),
+            );
+            let waker = server.inboxes[usize::from(index)].waker().clone();
+            let cpu = cpus.get(usize::from(index)).copied().filter(|_| pinned);
+            let thread = std::thread::Builder::new()
+                .name(format!("shard-{index}"))
+                .spawn(move || {
+                    if let Some(cpu) = cpu
+                        && let Err(error) = pin_to_cpu(cpu).and_then(|()| socket.steer_to(cpu))
+                    {
+                        tracing::warn!(%error, cpu, "the shard is not bound to its CPU");
+                    }
+                    drive(&socket, &waker, &clock, &mut worker);
+                })
+                // Dropping `server` ends the threads that run already.
+                .map_err(StartError::System)?;
+            server.threads.push(thread);
+        }
+        tracing::info!(
+            %address,
+            shards = count,
+            registrations = restored.registrations,
+            wishes = restored.wishes,
+            "the server runs"
+        );
+        Ok(server)
+    }
+
+    /// Where it listens for CoAP.
+    pub fn coap_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The control plane's handle.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Ends the server: what arrived is answered as far as it can be, everything is written.
+    /// Blocks until that is done, a few seconds at most.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for inbox in self.inboxes.iter() {
+            inbox.stop();
+        }
+        for thread in self.threads.drain(..) {
+            // A panic was told when it happened.
+            let _ = thread.join();
+        }
+        self.bus.close();
+        self.writer.stop();
+        if let Some(thread) = self.store.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Restored {
+    directory: Arc<Directory>,
+    registrations: u64,
+    wishes: u64,
+}
+
+/// Builds the shards with everything the store holds.
+fn restore(
+    config: &ServerConfig,
+    count: u16,
+    clock: &Clock,
+    store: &mut dyn Store,
+) -> Result<(Vec<Shard>, Restored), StoreError> {
+    let directory = Arc::new(Directory::new(count, OsRng::new().next_u64()));
+    let now = clock.now();
+    let unix_origin = unix_time() - now.as_micros() as f64 / 1e6;
+    let mut shards: Vec<Shard> = (0..count)
+        .map(|index| {
+            Shard::new(ShardConfig {
+                index,
+                shards: count,
+                limits: config.limits,
+                transmission: config.transmission,
+                unix_origin,
+                durable: config.durable && config.data.is_some(),
+                directory: Arc::clone(&directory),
+                models: Arc::clone(&config.types),
+            })
+        })
+        .collect();
+    let mut restored = Restored {
+        directory,
+        registrations: 0,
+        wishes: 0,
+    };
+    store.load(&mut |stored| match stored {
+        Stored::Registration(stored) => {
+            // There may be fewer shards than last time.
+            let index = usize::from(stored.shard % count);
+            if shards[index].restore(now, &stored) {
+                restored.registrations += 1;
+            } else {
+                tracing::warn!(
+                    endpoint = stored.endpoint,
+                    "a stored registration is left out"
+                );
+            }
+        }
+        Stored::Wish(stored) => {
+            if shards[0].restore_wish(&stored) {
+                restored.wishes += 1;
+            } else {
+                tracing::warn!(endpoint = stored.endpoint, "a stored wish is left out");
+            }
+        }
+        Stored::Values(stored) => {
+            // Values without a wish are no loss.
+            let _ = shards[0].restore_values(stored);
+        }
+    })?;
+    Ok((shards, restored))
+}
