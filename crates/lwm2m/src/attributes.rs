@@ -452,6 +452,32 @@ impl AttributeChange {
         }
     }
 
+    /// The change that names and numbers describe: a value to set, or `None` to unset. For `edge`
+    /// and `con` the number is 0 or 1.
+    pub fn from_number(name: &str, number: Option<f64>) -> Result<Self, AttributeError> {
+        let attribute = Attribute::from_name(name).ok_or(AttributeError::Unknown)?;
+        let Some(number) = number else {
+            return Ok(Self::Unset(attribute));
+        };
+        let integer = (0.0..=f64::from(u32::MAX))
+            .contains(&number)
+            .then_some(number as u32)
+            .filter(|integer| f64::from(*integer) == number);
+        let value = match (attribute, integer) {
+            (Attribute::Gt | Attribute::Lt | Attribute::St, _) if number.is_finite() => {
+                AttributeValue::Float(number)
+            }
+            (Attribute::Gt | Attribute::Lt | Attribute::St, _) | (_, None) => {
+                return Err(AttributeError::Value(attribute));
+            }
+            (Attribute::Edge | Attribute::Con, Some(0)) => AttributeValue::Boolean(false),
+            (Attribute::Edge | Attribute::Con, Some(1)) => AttributeValue::Boolean(true),
+            (Attribute::Edge | Attribute::Con, _) => return Err(AttributeError::Value(attribute)),
+            (_, Some(integer)) => AttributeValue::Integer(integer),
+        };
+        Ok(Self::Set(attribute, value))
+    }
+
     /// The attribute that changes.
     pub const fn attribute(&self) -> Attribute {
         match self {
@@ -773,6 +799,31 @@ mod tests {
         // Unsetting is not attaching.
         let unset = write(&["gt"]).unwrap();
         assert!(unset.check_target(Level::Object, None).is_ok());
+    }
+
+    #[test]
+    fn reads_numbers() {
+        for (name, number, segment) in [
+            ("pmin", Some(10.0), "pmin=10"),
+            ("pmax", Some(4_294_967_295.0), "pmax=4294967295"),
+            ("gt", Some(-5.5), "gt=-5.5"),
+            ("con", Some(1.0), "con=1"),
+            ("st", None, "st"),
+        ] {
+            let change = AttributeChange::from_number(name, number).unwrap();
+            assert_eq!(change.to_string(), segment);
+        }
+        for (name, number) in [
+            ("pmin", 1.5),
+            ("pmin", -1.0),
+            ("pmin", f64::NAN),
+            ("pmax", 4_294_967_296.0),
+            ("gt", f64::INFINITY),
+            ("edge", 2.0),
+            ("dim", 1.0),
+        ] {
+            assert!(AttributeChange::from_number(name, Some(number)).is_err());
+        }
     }
 
     #[test]

@@ -512,7 +512,12 @@ pub fn write_path(path: Path, writer: &mut MessageWriter<'_>, root: &str) {
 
 /// Reads the Uri-Path options behind `root` as a path.
 pub fn read_path(message: &Message<'_>, root: &str) -> Result<Path, OperationError> {
-    let mut segments = message.values(OptionNumber::URI_PATH).peekable();
+    // Not `values`, which leaves out segments of more than 255 bytes.
+    let mut segments = message
+        .options()
+        .filter(|option| option.number == OptionNumber::URI_PATH)
+        .map(|option| option.value)
+        .peekable();
     for expected in root.split('/').filter(|segment| !segment.is_empty()) {
         if segments.next() != Some(expected.as_bytes()) {
             return Err(OperationError::UnknownPath);
