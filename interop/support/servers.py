@@ -78,6 +78,8 @@ class DunlinServer:
     def _records(json):
         records = {}
         for record in json.get("records") or []:
+            if "value" not in record:  # an instance or a multiple resource that is there, and empty
+                continue
             value = record["value"]
             if record["type"] == "Opaque":
                 value = base64.b64decode(value, validate=True)
@@ -129,7 +131,9 @@ class DunlinServer:
         return self._answer(self.call(method, self._data(endpoint, path, fmt), {"records": records}), 200)
 
     def write_multiple(self, endpoint, path, kind, values, replace=True, fmt=None):
-        records = [{"path": f"{path}/{i}", "value": self._json(v)} for i, v in values.items()]
+        # the type is named for objects the server has no definition of
+        word = {"OPAQUE": "Opaque"}[kind]
+        records = [{"path": f"{path}/{i}", "value": self._json(v), "type": word} for i, v in values.items()]
         method = "PUT" if replace else "PATCH"
         return self._answer(self.call(method, self._data(endpoint, path, fmt), {"records": records}), 200)
 

@@ -115,8 +115,6 @@ public final class PeerClient {
                 14, "+02:00", 15, "Europe/Berlin", 16, "U", 18, "rev-b")));
         objects.setInstancesForObject(3303, new Recorded(0, values( //
                 5700, 20.5, 5601, 18.25, 5602, 24.75, 5603, -40.0, 5604, 125.0, 5701, "Cel", 5750, "lab")));
-        objects.setInstancesForObject(3311, new Recorded(0, values( //
-                5850, false, 5851, 40L, 5852, 0L, 5805, 1.5, 5706, "#ff8000", 5701, "hex", 5750, "lamp")));
         objects.setInstancesForObject(19, new Recorded(0, values( //
                 0, list(pattern(8)), 1, 1L, 2, new Date(1700000000000L), 3, "start", 4, "bin", 5, 7L)));
         java.util.List<org.eclipse.leshan.client.resource.LwM2mObjectEnabler> enablers = objects.createAll();
