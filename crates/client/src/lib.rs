@@ -1,14 +1,32 @@
 //! The LwM2M device: objects, registration, device management and information reporting, without
 //! I/O, clock or heap (OMA LwM2M 1.0, 1.1 and 1.2).
+//!
+//! Write an object with [`object!`], put it into [`Single`] or [`Instances`], hand the objects to a
+//! [`Client`], and drive it with datagrams and time. Ready-made objects are in [`objects`].
 #![no_std]
 
+mod blocks;
+mod client;
+mod definitions;
+mod digest;
+mod engine;
+mod links;
+mod notify;
 mod object;
+pub mod objects;
+mod registration;
+mod report;
+mod serve;
+mod tree;
 
-pub use dunlin_coap::Code;
+pub use client::{Client, Config, Dropped, Event, Input, Output, Outputs};
+pub use dunlin_coap::{Code, Instant, Rng, TransmissionParameters};
+pub use dunlin_lwm2m::{Arguments, Path, Value, Version};
 pub use object::{
-    Argument, Arguments, Changes, Field, FieldError, FieldType, Instance, Instances, Multiple,
-    Object, ObjectInstance, Objects, Single,
+    Changes, Field, FieldError, FieldType, Instance, Instances, Multiple, Object, ObjectInstance,
+    Objects, Single,
 };
+pub use registration::RegistrationState;
 
 #[doc(hidden)]
 pub mod __private {

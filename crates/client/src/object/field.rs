@@ -10,8 +10,10 @@ use heapless::{String, Vec};
 pub enum FieldError {
     /// The value has another type, or does not fit the Rust type.
     Type,
-    /// The value is longer than the field's capacity, or there are more values than it holds.
+    /// The value is longer than the field's capacity.
     TooLarge,
+    /// A multiple resource has no place for one more instance.
+    Full,
     /// The field never takes a value from outside.
     ReadOnly,
     /// There is no such resource instance.
@@ -23,6 +25,7 @@ impl fmt::Display for FieldError {
         f.write_str(match self {
             Self::Type => "the value does not fit the type of the resource",
             Self::TooLarge => "the value is larger than the resource can hold",
+            Self::Full => "the resource holds no more resource instances",
             Self::ReadOnly => "the resource is constant",
             Self::NotFound => "there is no such resource instance",
         })
@@ -344,8 +347,7 @@ impl<T: Field + Default, const N: usize> Field for Multiple<T, N> {
     fn set(&mut self, instance: u16, value: Value<'_>) -> Result<(), FieldError> {
         let mut field = T::default();
         field.set(0, value)?;
-        self.insert(instance, field)
-            .map_err(|_| FieldError::TooLarge)
+        self.insert(instance, field).map_err(|_| FieldError::Full)
     }
 
     fn clear(&mut self) {

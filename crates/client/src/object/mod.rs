@@ -4,12 +4,10 @@
 //! [`object!`](crate::object!). [`Single`] and [`Instances`] hold such structs as LwM2M objects; a
 //! set of objects is a tuple, an array, or a struct with [`objects!`](crate::objects!).
 
-mod arguments;
 mod container;
 mod field;
 mod macros;
 
-pub use arguments::{Argument, Arguments};
 pub use container::{Instances, Single};
 pub use field::{Field, FieldError, FieldType, Multiple};
 pub(crate) use field::{number, typed};
@@ -17,6 +15,7 @@ pub(crate) use field::{number, typed};
 pub use macros::{Kind, check_executable, check_field, check_object};
 
 use dunlin_coap::Code;
+use dunlin_lwm2m::Arguments;
 use dunlin_lwm2m::definition::ObjectDefinition;
 
 /// One object instance, as the engine sees it. [`object!`](crate::object!) writes this.

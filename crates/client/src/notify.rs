@@ -1,0 +1,288 @@
+//! Observations: who is told what, when (Core 1.2 §6.4; RFC 7641).
+
+use core::net::SocketAddr;
+
+use dunlin_coap::{Code, ExchangeId, Instant, MessageWriter, Rng, Sequence};
+use dunlin_lwm2m::{Attributes, ContentFormat, Path};
+use heapless::Vec;
+
+use crate::client::{CONFIRM_WITHIN, Client, Event, Step};
+use crate::object::Objects;
+use crate::report::{self, Snapshot};
+use crate::tree;
+
+/// One observation of the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Observation {
+    pub(crate) token: Vec<u8, 8>,
+    pub(crate) path: Path,
+    /// As asked for, to find the rest of a large notification.
+    pub(crate) accept: Option<ContentFormat>,
+    /// Of the first response, and so of all (RFC 7641 §4.2).
+    pub(crate) format: ContentFormat,
+    pub(crate) sequence: Sequence,
+    /// What was sent last, and when.
+    pub(crate) sent: Snapshot,
+    pub(crate) sent_at: Instant,
+    /// When the server last showed that it is there.
+    pub(crate) confirmed_at: Instant,
+    /// Of the last notification, to recognize a reset.
+    pub(crate) message_id: Option<u16>,
+    /// Of a confirmable notification on its way.
+    pub(crate) exchange: Option<ExchangeId>,
+    /// Something may have changed since `changed` was found out.
+    pub(crate) is_stale: bool,
+    /// A change waits to be told.
+    pub(crate) is_changed: bool,
+    /// The value has gone: the observation ends with this code.
+    pub(crate) ends: Option<Code>,
+}
+
+impl<
+    O: Objects,
+    const OBSERVATIONS: usize,
+    const ATTRIBUTES: usize,
+    const BODY: usize,
+    const DATAGRAM: usize,
+> Client<O, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+{
+    /// What is in force at a path, the server's defaults included (`/1/x/2`, `/1/x/3`).
+    pub(crate) fn attributes_at(&self, path: &Path) -> Attributes {
+        let defaults = Attributes {
+            pmin: self.tree.server.default_pmin,
+            pmax: self.tree.server.default_pmax,
+            ..Attributes::NONE
+        };
+        self.attributes.inherited(path).inherit(&defaults)
+    }
+
+    /// Whether an object was changed and nobody has looked yet.
+    pub(crate) fn has_changes(&self) -> bool {
+        tree::all(&self.tree).any(|object| {
+            let changes = object.changes();
+            changes.values || changes.instances
+        })
+    }
+
+    /// Marks the observations of changed objects, and asks for an Update when the server has to
+    /// know of a change (Core 1.2 §6.2.2).
+    pub(crate) fn look_for_changes(&mut self, now: Instant) {
+        let mut position = 0;
+        let mut has_new_list = false;
+        let mut is_server_changed = false;
+        while let Some(object) = self.tree.object_mut(position) {
+            position += 1;
+            let changes = object.changes();
+            if !changes.values && !changes.instances {
+                continue;
+            }
+            object.clear_changes();
+            let id = object.definition().id;
+            has_new_list |= changes.instances;
+            is_server_changed |= id == 1;
+            for observation in &mut self.observations {
+                observation.is_stale |= observation.path.object_id() == Some(id);
+            }
+        }
+        if (has_new_list || is_server_changed)
+            && self.registration.is_registered()
+            && self.offer() != self.registration.announced
+        {
+            self.registration.update_soon(now);
+        }
+    }
+
+    /// Nothing that happened up to now is reported any more.
+    pub(crate) fn drop_missed_notifications(&mut self, now: Instant) {
+        self.look_for_changes(now);
+        for observation in &mut self.observations {
+            observation.sent = Snapshot::take(&self.tree, &observation.path);
+            observation.sent_at = now;
+            observation.is_stale = false;
+            observation.is_changed = false;
+        }
+    }
+
+    /// When the next notification falls due, `now` at the earliest when one has to be looked at.
+    pub(crate) fn next_notification(&self) -> Option<Instant> {
+        let is_busy = self.coap.open_exchanges() > 0;
+        self.observations
+            .iter()
+            .filter_map(|observation| {
+                if observation.exchange.is_some() {
+                    return None;
+                }
+                let attributes = self.attributes_at(&observation.path);
+                let due = if observation.is_stale || observation.ends.is_some() {
+                    Instant::ZERO
+                } else {
+                    report::due(&attributes, observation.sent_at, observation.is_changed)?
+                };
+                // One interaction at a time (NSTART): its end brings the next look.
+                let waits = is_busy && self.is_confirmable(observation, &attributes, due);
+                (!waits || observation.is_stale).then_some(due)
+            })
+            .min()
+    }
+
+    fn is_confirmable(
+        &self,
+        observation: &Observation,
+        attributes: &Attributes,
+        at: Instant,
+    ) -> bool {
+        observation.ends.is_some()
+            || attributes
+                .con
+                .unwrap_or(self.config.confirmable_notifications)
+            || at.saturating_since(observation.confirmed_at) >= CONFIRM_WITHIN
+    }
+
+    /// Sends one notification that is due.
+    pub(crate) fn notify(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn Rng,
+        server: SocketAddr,
+    ) -> Option<Step> {
+        let mut index = 0;
+        while let Some(observation) = self.observations.get(index) {
+            if observation.exchange.is_none() {
+                if observation.is_stale {
+                    self.evaluate(index);
+                }
+                if let Some(step) = self.notify_one(now, rng, server, index) {
+                    return Some(step);
+                }
+            }
+            index += 1;
+        }
+        None
+    }
+
+    fn evaluate(&mut self, index: usize) {
+        let Some(path) = self.observations.get(index).map(|entry| entry.path) else {
+            return;
+        };
+        let attributes = self.attributes_at(&path);
+        let ends = tree::check_readable(&self.tree, &path).err();
+        let snapshot = Snapshot::take(&self.tree, &path);
+        if let Some(observation) = self.observations.get_mut(index) {
+            observation.is_stale = false;
+            observation.ends = ends;
+            observation.is_changed = snapshot.meets(&attributes, &observation.sent);
+        }
+    }
+
+    fn notify_one(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn Rng,
+        server: SocketAddr,
+        index: usize,
+    ) -> Option<Step> {
+        let observation = self.observations.get(index)?;
+        let path = observation.path;
+        let attributes = self.attributes_at(&path);
+        let ends = observation.ends;
+        if ends.is_none() {
+            let due = report::due(&attributes, observation.sent_at, observation.is_changed)?;
+            if due > now {
+                return None;
+            }
+        }
+        let confirmable = self.is_confirmable(observation, &attributes, now);
+        if confirmable && self.coap.open_exchanges() > 0 {
+            return None;
+        }
+        let (format, accept) = (observation.format, observation.accept);
+        let token = observation.token.clone();
+        let code = match ends {
+            Some(code) => code,
+            None => match self.render(now, &path, accept, format) {
+                Ok(()) => Code::CONTENT,
+                // The representation of the first response is no longer possible.
+                Err(code) => code,
+            },
+        };
+        let is_last = !code.is_success();
+        let snapshot = Snapshot::take(&self.tree, &path);
+        let observation = self.observations.get_mut(index)?;
+        let sequence = observation.sequence.advance();
+        observation.sent = snapshot;
+        observation.sent_at = now;
+        observation.is_changed = false;
+
+        let Self {
+            coap,
+            out,
+            rendered,
+            payload,
+            ..
+        } = self;
+        let write = |writer: &mut MessageWriter<'_>| {
+            if is_last {
+                return;
+            }
+            if let Some(rendered) = rendered {
+                rendered.write(payload, Some(sequence), &rendered.first(DATAGRAM), writer);
+            }
+        };
+        let (message_id, exchange) = if confirmable {
+            let sent = coap
+                .send_confirmable(now, rng, server, code, &token, write)
+                .ok()?;
+            let length = sent.bytes.len();
+            out.get_mut(..length)?.copy_from_slice(sent.bytes);
+            self.out_length = length;
+            (sent.message_id, Some(sent.exchange))
+        } else {
+            let (message_id, length) = coap
+                .send_non_confirmable(server, code, &token, out, write)
+                .ok()?;
+            self.out_length = length;
+            (message_id, None)
+        };
+        if is_last {
+            // Retransmissions go on; nothing is left to remove when they fail.
+            self.observations.remove(index);
+        } else if let Some(observation) = self.observations.get_mut(index) {
+            observation.message_id = Some(message_id);
+            observation.exchange = exchange;
+        }
+        self.event(Event::Notified {
+            path,
+            code,
+            confirmable,
+        });
+        Some(Step::Transmit(server))
+    }
+
+    /// A confirmable notification has reached the server.
+    pub(crate) fn notification_confirmed(&mut self, now: Instant, exchange: ExchangeId) {
+        for observation in &mut self.observations {
+            if observation.exchange == Some(exchange) {
+                observation.exchange = None;
+                observation.confirmed_at = now;
+            }
+        }
+    }
+
+    /// The server does not want, or does not receive, notifications of an observation any more.
+    pub(crate) fn observation_lost(
+        &mut self,
+        exchange: Option<ExchangeId>,
+        message_id: Option<u16>,
+    ) {
+        let lost = self.observations.iter().position(|observation| {
+            (exchange.is_some() && observation.exchange == exchange)
+                || (message_id.is_some() && observation.message_id == message_id)
+        });
+        if let Some(index) = lost {
+            let observation = self.observations.remove(index);
+            self.event(Event::ObservationLost {
+                path: observation.path,
+            });
+        }
+    }
+}

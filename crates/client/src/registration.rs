@@ -1,0 +1,373 @@
+//! The registration life cycle as a machine of its own: what is due, and what an answer means
+//! (Core 1.2 §6.2; retries §6.2.1.1).
+
+use core::time::Duration;
+
+use dunlin_coap::{Code, Instant};
+use dunlin_lwm2m::Version;
+use heapless::Vec;
+
+/// MAX_TRANSMIT_WAIT of RFC 7252 §4.8.2 with default parameters: how long a confirmable message
+/// may take to fail.
+pub(crate) const MAX_TRANSMIT_WAIT: Duration = Duration::from_secs(93);
+
+/// How often and how fast to try again (`/1/x/17` to `/1/x/20`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retry {
+    /// Communication Retry Count: attempts in a sequence.
+    pub(crate) count: u32,
+    /// Communication Retry Timer in seconds.
+    pub(crate) timer: u32,
+    /// Communication Sequence Delay Timer in seconds; the largest value ends everything.
+    pub(crate) sequence_delay: u32,
+    /// Communication Sequence Retry Count: number of sequences.
+    pub(crate) sequence_count: u32,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            count: 5,
+            timer: 60,
+            sequence_delay: 86_400,
+            sequence_count: 1,
+        }
+    }
+}
+
+/// Where the registration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationState {
+    /// Nothing is due: not started, de-registered, or offline without a registration.
+    Idle,
+    /// A Register follows later: a back-off, or the silence after Disable.
+    Waiting,
+    /// A Register is on its way.
+    Registering,
+    /// Registered.
+    Registered,
+    /// Registered, with an Update on its way.
+    Updating,
+    /// A De-register is on its way.
+    Deregistering,
+    /// Every attempt failed (Core 1.2 §6.2.1.1); only the application starts it again.
+    Failed,
+}
+
+/// What the registration would do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Register,
+    Update,
+    Deregister,
+}
+
+/// What became of a failed Register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The server refused the version; the next lower one is tried at once.
+    LowerVersion,
+    /// The next attempt follows at this time.
+    RetryAt(Instant),
+    /// There is no further attempt.
+    Final,
+}
+
+/// The opaque path a server gave the registration: segments, each with its length before it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Location {
+    bytes: Vec<u8, 64>,
+}
+
+impl Location {
+    /// `None` when the segments do not fit.
+    pub(crate) fn new<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let mut location = Self::default();
+        for segment in segments {
+            let length = u8::try_from(segment.len()).ok()?;
+            location.bytes.push(length).ok()?;
+            location.bytes.extend_from_slice(segment).ok()?;
+        }
+        Some(location)
+    }
+
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.bytes.as_slice();
+        core::iter::from_fn(move || {
+            let (length, behind) = rest.split_first()?;
+            let (segment, behind) = behind.split_at_checked(usize::from(*length))?;
+            rest = behind;
+            Some(segment)
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+/// What the server was last told, to send only what changed (Core 1.2 §6.2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Announced {
+    /// Lifetime in seconds.
+    pub(crate) lifetime: u32,
+    /// Digest of the binding.
+    pub(crate) binding: u64,
+    /// Digest of the object list.
+    pub(crate) list: u64,
+}
+
+/// What follows a De-register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    Stop,
+    /// Disable: silence, then Register.
+    ComeBackAfter(Duration),
+}
+
+#[derive(Debug)]
+pub(crate) struct Registration {
+    state: RegistrationState,
+    preferred: Version,
+    version: Version,
+    attempt: u32,
+    sequence: u32,
+    /// When the next Register (waiting) or Update (registered) is due.
+    due: Option<Instant>,
+    expires: Option<Instant>,
+    deregister: Option<Then>,
+    pub(crate) location: Location,
+    /// As of the last answer.
+    pub(crate) announced: Announced,
+    /// As of the request on its way.
+    pub(crate) offered: Announced,
+}
+
+impl Registration {
+    pub(crate) fn new(preferred: Version) -> Self {
+        Self {
+            state: RegistrationState::Idle,
+            preferred,
+            version: preferred,
+            attempt: 0,
+            sequence: 0,
+            due: None,
+            expires: None,
+            deregister: None,
+            location: Location::default(),
+            announced: Announced::default(),
+            offered: Announced::default(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> RegistrationState {
+        self.state
+    }
+
+    /// The version in use, or to be tried next.
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Whether the server may manage the device: it has answered the Register
+    /// (Core 1.2 §6.2.1).
+    pub(crate) fn is_registered(&self) -> bool {
+        matches!(
+            self.state,
+            RegistrationState::Registered | RegistrationState::Updating
+        )
+    }
+
+    /// When the server forgets the registration; `None` for never or when there is none.
+    pub(crate) fn expires(&self) -> Option<Instant> {
+        self.expires.filter(|_| self.is_registered())
+    }
+
+    /// Begins anew, with all attempts before it.
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.version = self.preferred;
+        self.attempt = 1;
+        self.sequence = 1;
+        self.deregister = None;
+        self.state = RegistrationState::Waiting;
+        self.due = Some(now);
+        self.expires = None;
+    }
+
+    /// Forgets everything without telling the server.
+    pub(crate) fn stop(&mut self) {
+        self.state = RegistrationState::Idle;
+        self.due = None;
+        self.expires = None;
+        self.deregister = None;
+    }
+
+    /// Back from offline with a registration that the server still knows: an Update is due, and
+    /// whatever was on its way is not any more.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        self.state = RegistrationState::Registered;
+        self.due = Some(now);
+    }
+
+    /// Asks for an Update as soon as possible.
+    pub(crate) fn update_soon(&mut self, now: Instant) {
+        if self.is_registered() {
+            self.due = Some(now);
+        }
+    }
+
+    /// Asks for a De-register as soon as possible.
+    pub(crate) fn deregister_soon(&mut self, then: Then) {
+        match self.state {
+            RegistrationState::Registered | RegistrationState::Updating => {
+                self.deregister = Some(then);
+            }
+            RegistrationState::Deregistering => {}
+            _ => self.stop(),
+        }
+    }
+
+    pub(crate) fn due(&self, now: Instant) -> Option<Due> {
+        match self.state {
+            RegistrationState::Registered if self.deregister.is_some() => Some(Due::Deregister),
+            RegistrationState::Waiting if self.due.is_some_and(|due| due <= now) => {
+                Some(Due::Register)
+            }
+            RegistrationState::Registered if self.due.is_some_and(|due| due <= now) => {
+                // Past its end the registration is gone: an Update would only earn a 4.04.
+                if self.expires.is_some_and(|expires| expires <= now) {
+                    Some(Due::Register)
+                } else {
+                    Some(Due::Update)
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// When [`Registration::due`] changes by time alone.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        match self.state {
+            RegistrationState::Registered if self.deregister.is_some() => Some(Instant::ZERO),
+            RegistrationState::Waiting | RegistrationState::Registered => self.due,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn sent(&mut self, what: Due, offered: Announced) {
+        self.offered = offered;
+        self.due = None;
+        self.state = match what {
+            Due::Register => {
+                if self.is_registered() {
+                    self.attempt = 1;
+                    self.sequence = 1;
+                }
+                RegistrationState::Registering
+            }
+            Due::Update => RegistrationState::Updating,
+            Due::Deregister => RegistrationState::Deregistering,
+        };
+    }
+
+    /// 2.01 to Register, with the location it gave.
+    pub(crate) fn registered(&mut self, now: Instant, location: Location) {
+        self.location = location;
+        self.attempt = 1;
+        self.sequence = 1;
+        self.confirmed(now);
+    }
+
+    /// 2.01 or 2.04: what was offered is known to the server, and the lifetime begins anew.
+    pub(crate) fn confirmed(&mut self, now: Instant) {
+        self.state = RegistrationState::Registered;
+        self.announced = self.offered;
+        let lifetime = self.announced.lifetime;
+        // 0 stands for infinite (object 1, version 1.2).
+        self.expires = (lifetime != 0).then(|| now + Duration::from_secs(u64::from(lifetime)));
+        let next = (lifetime != 0).then(|| now + update_after(lifetime));
+        // Something that came up while the Update was on its way is still due.
+        self.due = match (self.due, next) {
+            (Some(due), Some(next)) => Some(due.min(next)),
+            (due, next) => due.or(next),
+        };
+    }
+
+    /// Register was refused, or nobody answered (`code` is `None`).
+    pub(crate) fn register_failed(
+        &mut self,
+        now: Instant,
+        code: Option<Code>,
+        retry: Retry,
+    ) -> Failure {
+        self.state = RegistrationState::Waiting;
+        self.expires = None;
+        if code == Some(Code::PRECONDITION_FAILED)
+            && let Some(lower) = lower(self.version)
+        {
+            self.version = lower;
+            self.due = Some(now);
+            return Failure::LowerVersion;
+        }
+        self.version = self.preferred;
+        let delay = if self.attempt < retry.count {
+            // Delay times 2^(attempt - 1), attempts counted from 1 (Core 1.2 §6.2.1.1).
+            let exponent = self.attempt.saturating_sub(1).min(31);
+            self.attempt += 1;
+            u64::from(retry.timer).saturating_mul(1 << exponent)
+        } else if self.sequence < retry.sequence_count && retry.sequence_delay != u32::MAX {
+            self.attempt = 1;
+            self.sequence += 1;
+            u64::from(retry.sequence_delay)
+        } else {
+            self.state = RegistrationState::Failed;
+            self.due = None;
+            return Failure::Final;
+        };
+        let at = now + Duration::from_secs(delay);
+        self.due = Some(at);
+        Failure::RetryAt(at)
+    }
+
+    /// Update was refused, or nobody answered: the registration is regarded as lost, and a new
+    /// Register follows; at once, unless the server is in trouble itself (5.xx).
+    pub(crate) fn update_failed(&mut self, now: Instant, code: Option<Code>, retry: Retry) {
+        let then = self.deregister;
+        self.start(now);
+        if code.is_some_and(|code| code.class() == 5) {
+            self.due = Some(now + Duration::from_secs(u64::from(retry.timer)));
+        }
+        if let Some(then) = then {
+            self.deregistered_as(now, then);
+        }
+    }
+
+    /// The De-register was answered, or nobody answered: either way the device is gone.
+    pub(crate) fn deregistered(&mut self, now: Instant) {
+        let then = self.deregister.unwrap_or(Then::Stop);
+        self.deregistered_as(now, then);
+    }
+
+    fn deregistered_as(&mut self, now: Instant, then: Then) {
+        self.stop();
+        if let Then::ComeBackAfter(silence) = then {
+            self.start(now + silence);
+        }
+    }
+}
+
+fn lower(version: Version) -> Option<Version> {
+    match version {
+        Version::V1_2 => Some(Version::V1_1),
+        Version::V1_1 => Some(Version::V1_0),
+        Version::V1_0 => None,
+    }
+}
+
+/// How long after the last Register or Update the next Update goes out: early enough that all its
+/// retransmissions still reach the server in time, but not before half the lifetime.
+pub(crate) fn update_after(lifetime: u32) -> Duration {
+    let lifetime = Duration::from_secs(u64::from(lifetime));
+    let margin = (lifetime / 10).max(MAX_TRANSMIT_WAIT).min(lifetime / 2);
+    lifetime - margin
+}
