@@ -8,6 +8,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod block;
 mod code;
 mod endpoint;
 pub mod link;

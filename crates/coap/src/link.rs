@@ -394,6 +394,14 @@ impl<'a> ParameterValue<'a> {
     }
 }
 
+/// The value, escapes resolved.
+impl fmt::Display for ParameterValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.chars()
+            .try_for_each(|character| fmt::Write::write_char(f, character))
+    }
+}
+
 /// Writes links into a lent buffer.
 ///
 /// Methods chain; the first error sticks and comes out of [`LinkWriter::finish`].

@@ -525,3 +525,6 @@ fn nibble(value: usize) -> (u8, [u8; 2], usize) {
         _ => (14, ((value - 269) as u16).to_be_bytes(), 2),
     }
 }
+
+#[cfg(test)]
+mod tests;
