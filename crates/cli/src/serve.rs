@@ -1,0 +1,157 @@
+//! `dunlin serve`: server, REST, console and demo devices in one process.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use dunlin_server::{Server, ServerConfig};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::definitions;
+
+/// How long HTTP answers that are under way may take when the server ends.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Start so many demo devices that talk to the server over real sockets
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    demo: u16,
+    /// Folder for registrations, observation wishes and last known values; made if it is missing
+    #[arg(long, value_name = "DIR", default_value = "dunlin-data")]
+    data: PathBuf,
+    /// Keep everything in memory; after the end all is forgotten
+    #[arg(long, conflicts_with = "data")]
+    memory: bool,
+    /// Where devices register (LwM2M over CoAP and UDP); port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5683")]
+    coap: SocketAddr,
+    /// REST, events, metrics and console; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// Threads with a socket each [default: one for each CPU]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    shards: Option<u16>,
+    /// Keep each shard on a CPU of its own; for machines that do little else
+    #[arg(long)]
+    pin: bool,
+    /// Allow --http on an address others can reach: there is no login and no TLS yet
+    #[arg(long)]
+    insecure_http: bool,
+}
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  dunlin serve --demo 3                       try it out, with three demo devices
+  dunlin serve --data /var/lib/dunlin --coap 0.0.0.0:5683
+  dunlin serve --memory --coap 127.0.0.1:0 --http 127.0.0.1:0    for tests; the ports are printed";
+
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    if !args.http.ip().to_canonical().is_loopback() && !args.insecure_http {
+        bail!(
+            "--http {}: others could reach this address, and there is no login and no TLS yet. \
+             Use a loopback address (such as 127.0.0.1:{}) with a reverse proxy in front, or add \
+             --insecure-http if everyone who can reach it may manage all devices",
+            args.http,
+            args.http.port()
+        );
+    }
+    // Before the data folder is read: a port in use should be told at once.
+    let http = TcpListener::bind(args.http).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "cannot listen for HTTP at {}: the port is in use; stop the other program or choose \
+             another port with --http (0 picks a free one)",
+            args.http
+        ),
+        _ => anyhow::Error::new(error).context(format!("cannot listen for HTTP at {}", args.http)),
+    })?;
+    http.set_nonblocking(true)?;
+    let server = Server::start(ServerConfig {
+        coap: args.coap,
+        shards: args.shards.map_or(0, usize::from),
+        data: (!args.memory).then(|| args.data.clone()),
+        pin: args.pin,
+        ..ServerConfig::new(definitions::shipped())
+    })?;
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("starting the control plane")?
+        .block_on(serve(args, server, http))
+}
+
+async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::Result<()> {
+    // Signals are caught from here on, before anybody reads the addresses and may send one.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let http_address = http.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+    let mut http = tokio::spawn(dunlin_http::serve(
+        tokio::net::TcpListener::from_std(http)?,
+        server.control(),
+        wait_for(stopped),
+    ));
+    announce(args, server.coap_address(), http_address);
+
+    let mut outcome = Ok(());
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        ended = &mut http => {
+            outcome = ended.map_err(anyhow::Error::new).and_then(|result| Ok(result?));
+            outcome = outcome.context("HTTP ended");
+        }
+    }
+    // Whoever asks twice does not want to wait.
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        std::process::exit(130);
+    });
+    tracing::info!("ending");
+    stop.send_replace(true);
+    // Ends the event streams as well, which HTTP waits for.
+    tokio::task::spawn_blocking(move || server.shutdown()).await?;
+    let _ = tokio::time::timeout(LAST_ANSWERS, http).await;
+    outcome
+}
+
+async fn wait_for(mut stopped: watch::Receiver<bool>) {
+    // An error means that `serve` has gone, which is an end as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Tells the addresses in lines that tools read, and a person what to try. Errors are left alone:
+/// nobody may be reading.
+fn announce(args: &ServeArgs, coap: SocketAddr, http: SocketAddr) {
+    let api = if http == SocketAddr::from(([127, 0, 0, 1], 8080)) {
+        String::new()
+    } else {
+        format!(" --api http://{http}")
+    };
+    let mut text = format!("CoAP     coap://{coap}\nConsole  http://{http}/\n\n");
+    let endpoint = if args.demo > 0 { "demo-1" } else { "my-first" };
+    text += "Try next, in another terminal:\n";
+    if args.demo == 0 {
+        text += &format!("  dunlin device --server coap://{coap} --endpoint {endpoint}\n");
+    }
+    text += &format!("  dunlin devices{api}\n");
+    text += &format!("  dunlin read {endpoint} /3/0{api}\n");
+    text += &format!("  dunlin observe {endpoint} /3303/0/5700{api}\n");
+    text += &format!("  curl http://{http}/api/v1/devices/{endpoint}/data/3/0\n");
+    text += "Ctrl-C ends the server";
+    text += if args.memory {
+        "; it forgets everything.\n"
+    } else {
+        "; it remembers its devices.\n"
+    };
+    let mut output = std::io::stdout().lock();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+}
