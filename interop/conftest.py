@@ -90,6 +90,8 @@ def start_device(server, kind, endpoint):
     try:
         device.wait_registered()
         wait_until(lambda: server.registration(endpoint), 20, f"{endpoint} to be registered with {server.name}")
+        # the server has it before the device has the answer; a Read is served when the device has it too
+        wait_until(lambda: server.read(endpoint, "/3/0/0").ok, 20, f"{endpoint} to be managed")
     except BaseException:
         device.stop()
         raise

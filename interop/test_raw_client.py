@@ -238,7 +238,10 @@ def test_unknown_critical_option(device):
 def test_deregisters(aio_server, endpoint, kind):
     device = DEVICES[kind](aio_server.coap, endpoint)
     try:
+        device.wait_registered()
         wait_until(lambda: aio_server.registration(endpoint), 20, "the registration")
+        # it has the answer to its Register when it serves
+        wait_until(lambda: status_of(aio_server.request(aiocoap.GET, endpoint, "/3/0/0")) == "2.05", 20, "a Read")
         device.deregister()
         wait_until(lambda: aio_server.registrations[endpoint].gone, 10, "the Deregister")
     finally:

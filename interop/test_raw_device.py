@@ -4,6 +4,7 @@ The same device under Leshan's server shows that the device plays by the rules.
 """
 
 import concurrent.futures
+import itertools
 import json
 
 import aiocoap
@@ -180,9 +181,13 @@ def test_observation_is_made_again_after_register(server, own_device):
         first = server.registration(own_device.endpoint)["id"]
         own_device.loop.run(own_device._register())
         assert server.registration(own_device.endpoint)["id"] != first
-        wait_until(lambda: own_device.values[path].observers >= 1, 10, "an observer")
-        own_device.set(path, 77.5)
-        events.wait_notification(path, {path: 77.5})
+        values = itertools.count(77)
+
+        def notified():
+            own_device.set(path, float(next(values)))
+            return any(n.records[path] >= 77 for n in events.notifications(path))
+
+        wait_until(notified, 10, "a notification under the new registration", step=0.2)
 
 
 def test_update_and_deregister(server, own_device):
