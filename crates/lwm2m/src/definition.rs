@@ -1,5 +1,8 @@
 //! What an object is made of, as constants that need no heap.
 
+#[rustfmt::skip] // One line for each resource.
+pub mod objects;
+
 use crate::{DataType, ObjectVersion};
 
 /// Which operations a resource allows (Core 1.2 Appendix D.1).
@@ -73,6 +76,60 @@ pub struct ResourceDefinition {
     pub range: Option<Range>,
     /// Unit symbol, empty when there is none.
     pub units: &'static str,
+}
+
+impl ResourceDefinition {
+    /// A definition of an optional resource with a single value, any range and no unit.
+    pub const fn new(
+        id: u16,
+        name: &'static str,
+        operations: Operations,
+        data_type: Option<DataType>,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            operations,
+            multiple: false,
+            mandatory: false,
+            data_type,
+            range: None,
+            units: "",
+        }
+    }
+
+    /// With resource instances.
+    #[must_use]
+    pub const fn multiple(self) -> Self {
+        Self {
+            multiple: true,
+            ..self
+        }
+    }
+
+    /// In every object instance.
+    #[must_use]
+    pub const fn mandatory(self) -> Self {
+        Self {
+            mandatory: true,
+            ..self
+        }
+    }
+
+    /// With a range of legal values.
+    #[must_use]
+    pub const fn range(self, min: f64, max: f64) -> Self {
+        Self {
+            range: Some(Range { min, max }),
+            ..self
+        }
+    }
+
+    /// With a unit.
+    #[must_use]
+    pub const fn units(self, units: &'static str) -> Self {
+        Self { units, ..self }
+    }
 }
 
 /// The definition of an object.

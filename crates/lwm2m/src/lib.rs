@@ -12,6 +12,8 @@ mod content_format;
 pub mod definition;
 pub mod format;
 pub mod link;
+#[cfg(feature = "std")]
+pub mod model;
 pub mod operation;
 mod path;
 mod record;
@@ -25,6 +27,8 @@ pub use attributes::{
     Attribute, AttributeChange, AttributeError, AttributeValue, Attributes, WriteAttributes,
 };
 pub use content_format::ContentFormat;
+#[cfg(feature = "std")]
+pub use model::Models;
 pub use path::{Level, MAX_ID, Path, PathError};
 pub use record::Record;
 #[cfg(feature = "std")]
