@@ -25,7 +25,10 @@ pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
         return Problem::new(
             StatusCode::NOT_FOUND,
             "Not found",
-            format!("There is nothing at {}. The console is at /, the API below /api/v1.", uri.path()),
+            format!(
+                "There is nothing at {}. The console is at /, the API below /api/v1.",
+                uri.path()
+            ),
         )
         .into_response();
     };
@@ -40,7 +43,9 @@ pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     } else {
         "no-cache"
     };
-    let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known == etag.as_str());
+    let unchanged = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known == etag.as_str());
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {

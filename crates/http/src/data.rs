@@ -1,15 +1,12 @@
 //! Device management: Read, Write, Execute, Create, Delete, Discover, Write-Attributes.
 
-use core::time::Duration;
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use core::time::Duration;
 use dunlin_coap::link::Links;
-use dunlin_lwm2m::definition::Types;
 use dunlin_lwm2m::model::Models;
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{ContentFormat, DataType, Level, MAX_ID, OwnedRecord, Path};
@@ -20,12 +17,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json_;
 use utoipa::IntoParams;
 
+use crate::App;
 use crate::devices::find;
 use crate::dto::{
     AnswerDto, AttributesDto, LinkDto, PostDto, WriteDto, WriteRecordDto, attribute_changes,
     parse_path,
 };
 use crate::json;
+use crate::models::find_model;
 use crate::problem::Problem;
 
 /// How to carry out the operation.
@@ -72,7 +71,10 @@ impl OperateQuery {
         };
         let timeout = query.timeout.unwrap_or(DEFAULT_TIMEOUT);
         if !(0.1..=3600.0).contains(&timeout) {
-            return Err(Problem::bad_request("Bad query", "timeout must be from 0.1 to 3600 seconds."));
+            return Err(Problem::bad_request(
+                "Bad query",
+                "timeout must be from 0.1 to 3600 seconds.",
+            ));
         }
         let timeout = Duration::from_secs_f64(timeout);
         Ok((OperateOptions { format, timeout }, query.depth))
@@ -104,7 +106,10 @@ pub(crate) async fn read(
 ) -> Result<Json<AnswerDto>, Problem> {
     let (options, _) = OperateQuery::options(query)?;
     let path = at_least_object(parse_path(&path)?)?;
-    let operation = Operation::Read { path, accept: options.format };
+    let operation = Operation::Read {
+        path,
+        accept: options.format,
+    };
     let outcome = operate(&control, &endpoint, operation, options).await?;
     Ok(Json(AnswerDto::with_records(&outcome)))
 }
@@ -117,12 +122,12 @@ pub(crate) async fn read(
     responses((status = 200, body = AnswerDto), (status = 400, body = Problem),
         (status = 404, body = Problem), (status = 504, body = Problem)))]
 pub(crate) async fn replace(
-    State(control): State<Control>,
+    State(app): State<App>,
     UrlPath((endpoint, path)): UrlPath<(String, String)>,
     query: QueryResult,
     body: Bytes,
 ) -> Result<Json<AnswerDto>, Problem> {
-    write(&control, &endpoint, &path, WriteMode::Replace, query, &body).await
+    write(&app, &endpoint, &path, WriteMode::Replace, query, &body).await
 }
 
 /// Writes, leaving what is not given as it is: an instance, or a multiple resource.
@@ -133,16 +138,16 @@ pub(crate) async fn replace(
     responses((status = 200, body = AnswerDto), (status = 400, body = Problem),
         (status = 404, body = Problem), (status = 504, body = Problem)))]
 pub(crate) async fn update(
-    State(control): State<Control>,
+    State(app): State<App>,
     UrlPath((endpoint, path)): UrlPath<(String, String)>,
     query: QueryResult,
     body: Bytes,
 ) -> Result<Json<AnswerDto>, Problem> {
-    write(&control, &endpoint, &path, WriteMode::Update, query, &body).await
+    write(&app, &endpoint, &path, WriteMode::Update, query, &body).await
 }
 
 async fn write(
-    control: &Control,
+    app: &App,
     endpoint: &str,
     path: &str,
     mode: WriteMode,
@@ -164,14 +169,19 @@ async fn write(
              instance.",
         ));
     }
-    let device = find(control, endpoint).await?;
+    let device = find(&app.control, endpoint).await?;
+    let models = &app.models;
     let body: WriteDto = parse_body(body)?;
     let records = match (body.value, body.records) {
         (Some(value), None) if path.level() >= Level::Resource => {
-            let record = WriteRecordDto { path: path.to_string(), value, data_type: body.data_type };
-            vec![to_record(control.models(), &device, record)?]
+            let record = WriteRecordDto {
+                path: path.to_string(),
+                value,
+                data_type: body.data_type,
+            };
+            vec![to_record(models, &device, record)?]
         }
-        (None, Some(records)) => to_records(control.models(), &device, records)?,
+        (None, Some(records)) => to_records(models, &device, records)?,
         (Some(_), None) => {
             return Err(Problem::bad_request(
                 "Bad body",
@@ -186,8 +196,12 @@ async fn write(
         }
     };
     in_scope(&path, &records)?;
-    let operation = Operation::Write { path, mode, body: records };
-    let outcome = operate(control, endpoint, operation, options).await?;
+    let operation = Operation::Write {
+        path,
+        mode,
+        body: records,
+    };
+    let outcome = operate(&app.control, endpoint, operation, options).await?;
     Ok(Json(AnswerDto::plain(&outcome)))
 }
 
@@ -203,7 +217,7 @@ async fn write(
         (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 504, body = Problem)))]
 pub(crate) async fn post(
-    State(control): State<Control>,
+    State(app): State<App>,
     UrlPath((endpoint, path)): UrlPath<(String, String)>,
     query: QueryResult,
     headers: HeaderMap,
@@ -218,7 +232,10 @@ pub(crate) async fn post(
     let body = if is_text {
         let arguments = String::from_utf8(body.to_vec())
             .map_err(|_| Problem::bad_request("Bad body", "Arguments must be UTF-8 text."))?;
-        PostDto { arguments: Some(arguments), ..PostDto::default() }
+        PostDto {
+            arguments: Some(arguments),
+            ..PostDto::default()
+        }
     } else if body.is_empty() {
         PostDto::default()
     } else {
@@ -235,7 +252,7 @@ pub(crate) async fn post(
             }
             let arguments = body.arguments.unwrap_or_default();
             let operation = Operation::Execute { path, arguments };
-            let outcome = operate(&control, &endpoint, operation, options).await?;
+            let outcome = operate(&app.control, &endpoint, operation, options).await?;
             Ok(Json(AnswerDto::plain(&outcome)).into_response())
         }
         Level::Object => {
@@ -245,7 +262,7 @@ pub(crate) async fn post(
                     "POST on an object creates an instance and takes {\"records\":[…]}.",
                 ));
             }
-            create(&control, &endpoint, path, body, options).await
+            create(&app, &endpoint, path, body, options).await
         }
         _ => Err(Problem::bad_request(
             "Bad path",
@@ -256,26 +273,30 @@ pub(crate) async fn post(
 }
 
 async fn create(
-    control: &Control,
+    app: &App,
     endpoint: &str,
     path: Path,
     body: PostDto,
     options: OperateOptions,
 ) -> Result<Response, Problem> {
     let object = path.object_id().unwrap_or(MAX_ID);
-    let device = find(control, endpoint).await?;
-    let mut records = to_records(control.models(), &device, body.records.unwrap_or_default())?;
+    let device = find(&app.control, endpoint).await?;
+    let mut records = to_records(&app.models, &device, body.records.unwrap_or_default())?;
     if let Some(instance) = body.instance {
         let scope = Path::instance(object, instance);
         if records.is_empty() {
-            records.push(OwnedRecord { path: scope, time: None, value: None });
+            records.push(OwnedRecord {
+                path: scope,
+                time: None,
+                value: None,
+            });
         }
         in_scope(&scope, &records)?;
     }
     in_scope(&path, &records)?;
     let body = (!records.is_empty()).then_some(records);
     let operation = Operation::Create { object, body };
-    let outcome = operate(control, endpoint, operation, options).await?;
+    let outcome = operate(&app.control, endpoint, operation, options).await?;
     Ok((StatusCode::CREATED, Json(AnswerDto::plain(&outcome))).into_response())
 }
 
@@ -292,7 +313,10 @@ pub(crate) async fn delete(
 ) -> Result<Json<AnswerDto>, Problem> {
     let (options, _) = OperateQuery::options(query)?;
     let path = parse_path(&path)?;
-    if !matches!(path.level(), Level::ObjectInstance | Level::ResourceInstance) {
+    if !matches!(
+        path.level(),
+        Level::ObjectInstance | Level::ResourceInstance
+    ) {
         return Err(Problem::bad_request(
             "Bad path",
             "Only an object instance can be deleted, as in 3303/1 (and since 1.2 a resource \
@@ -330,14 +354,17 @@ pub(crate) async fn discover(
 
 /// The links of an answer as far as they can be read; the engine has checked the text.
 fn links_of(text: &str) -> Vec<LinkDto> {
-    Links::new(text.as_bytes())
+    Links::new(text)
         .map_while(Result::ok)
         .map(|link| LinkDto {
             path: link.target.to_owned(),
             attributes: link
                 .parameters()
                 .map(|parameter| {
-                    let value = parameter.value.map(|value| value.to_string()).unwrap_or_default();
+                    let value = parameter
+                        .value
+                        .map(|value| value.to_string())
+                        .unwrap_or_default();
                     (parameter.name.to_owned(), value)
                 })
                 .collect(),
@@ -349,7 +376,7 @@ fn links_of(text: &str) -> Vec<LinkDto> {
 #[utoipa::path(put, path = "/devices/{endpoint}/attributes/{*path}", tag = "device management",
     params(("endpoint" = String, Path, description = "Endpoint client name, percent-encoded"),
         ("path" = String, Path, description = "As in 3303/0/5700"), OperateQuery),
-    request_body(content = BTreeMap<String, Option<f64>>,
+    request_body(content = AttributesDto,
         description = "A number sets, null unsets, as in {\"pmin\":10,\"gt\":null}"),
     responses((status = 200, body = AnswerDto), (status = 400, body = Problem),
         (status = 404, body = Problem), (status = 504, body = Problem)))]
@@ -375,15 +402,19 @@ pub(crate) async fn write_attributes(
 
 fn at_least_object(path: Path) -> Result<Path, Problem> {
     if path.level() == Level::Root {
-        return Err(Problem::bad_request("Bad path", "Give at least an object, as in 3/0."));
+        return Err(Problem::bad_request(
+            "Bad path",
+            "Give at least an object, as in 3/0.",
+        ));
     }
     Ok(path)
 }
 
 /// Reads a JSON body; the error names line and column.
 pub(crate) fn parse_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request("Bad body", format!("The body does not fit: {error}.")))
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::bad_request("Bad body", format!("The body does not fit: {error}."))
+    })
 }
 
 fn in_scope(scope: &Path, records: &[OwnedRecord]) -> Result<(), Problem> {
@@ -433,20 +464,28 @@ fn to_record(
         })?),
         None => resource_type(models, device, object, resource),
     };
-    let value = match &record.value {
-        Json_::Null => None,
-        value => Some(json::from_json(value, data_type).map_err(|error| {
-            Problem::bad_request("Bad value", format!("At {path}: {error}."))
-        })?),
-    };
-    Ok(OwnedRecord { path, time: None, value })
+    let value =
+        match &record.value {
+            Json_::Null => None,
+            value => Some(json::from_json(value, data_type).map_err(|error| {
+                Problem::bad_request("Bad value", format!("At {path}: {error}."))
+            })?),
+        };
+    Ok(OwnedRecord {
+        path,
+        time: None,
+        value,
+    })
 }
 
 /// The type by the definition of the object version the device announced.
 fn resource_type(models: &Models, device: &Device, object: u16, resource: u16) -> Option<DataType> {
-    let version =
-        device.objects.iter().find(|candidate| candidate.id == object).map(|found| found.version);
-    let definition = models.object(object, version)?;
-    let _: &dyn Types = models;
-    definition.resource(resource)?.data_type
+    let version = device
+        .objects
+        .iter()
+        .find(|candidate| candidate.id == object)
+        .map(|found| found.version);
+    find_model(models, object, version)?
+        .resource(resource)?
+        .data_type
 }

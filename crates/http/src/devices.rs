@@ -33,16 +33,28 @@ pub(crate) async fn list(
     State(control): State<Control>,
     query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<DeviceListDto>, Problem> {
-    let Query(query) = query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
+    let Query(query) =
+        query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::bad_request("Bad query", "limit must be from 1 to 1000."));
+        return Err(Problem::bad_request(
+            "Bad query",
+            "limit must be from 1 to 1000.",
+        ));
     }
     let page = control
-        .devices(query.q.as_deref().unwrap_or(""), query.cursor.as_deref(), limit)
+        .devices(
+            query.q.as_deref().unwrap_or(""),
+            query.cursor.as_deref(),
+            limit,
+        )
         .await
         .map_err(unavailable)?;
-    let next = page.items.last().filter(|_| page.more).map(|device| device.endpoint.clone());
+    let next = page
+        .items
+        .last()
+        .filter(|_| page.more)
+        .map(|device| device.endpoint.clone());
     Ok(Json(DeviceListDto {
         items: page.items.into_iter().map(DeviceDto::from).collect(),
         next,
@@ -58,7 +70,9 @@ pub(crate) async fn get(
     State(control): State<Control>,
     Path(endpoint): Path<String>,
 ) -> Result<Json<DeviceDto>, Problem> {
-    find(&control, &endpoint).await.map(|device| Json(device.into()))
+    find(&control, &endpoint)
+        .await
+        .map(|device| Json(device.into()))
 }
 
 /// Forgets a registration. The device registers again when its next Update is answered 4.04.
@@ -87,5 +101,9 @@ pub(crate) async fn find(
 }
 
 pub(crate) fn unavailable(error: dunlin_server::control::Unavailable) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", error.to_string())
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Unavailable",
+        error.to_string(),
+    )
 }

@@ -75,7 +75,11 @@ impl From<Device> for DeviceDto {
             sms: device.sms,
             address: device.address.to_string(),
             root_path: device.root,
-            content_formats: device.content_formats.iter().map(|format| format.0).collect(),
+            content_formats: device
+                .content_formats
+                .iter()
+                .map(|format| format.0)
+                .collect(),
             registered_at: device.registered_at,
             updated_at: device.updated_at,
             expires_at: device.expires_at,
@@ -190,7 +194,10 @@ impl AnswerDto {
     }
 
     pub(crate) fn with_links(outcome: &Outcome, links: Vec<LinkDto>) -> Self {
-        Self { links: Some(links), ..Self::plain(outcome) }
+        Self {
+            links: Some(links),
+            ..Self::plain(outcome)
+        }
     }
 }
 
@@ -240,12 +247,19 @@ pub(crate) struct PostDto {
 pub(crate) type AttributesDto = BTreeMap<String, Option<f64>>;
 
 pub(crate) fn attribute_changes(attributes: AttributesDto) -> Result<AttributeChanges, Problem> {
-    const KNOWN: [&str; 10] =
-        ["pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con", "hqmax"];
-    match attributes.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+    const KNOWN: [&str; 10] = [
+        "pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con", "hqmax",
+    ];
+    match attributes
+        .keys()
+        .find(|name| !KNOWN.contains(&name.as_str()))
+    {
         Some(name) => Err(Problem::bad_request(
             "Unknown attribute",
-            format!("{name:?} is not an attribute; there are {}.", KNOWN.join(", ")),
+            format!(
+                "{name:?} is not an attribute; there are {}.",
+                KNOWN.join(", ")
+            ),
         )),
         None => Ok(attributes.into_iter().collect()),
     }
@@ -320,7 +334,7 @@ impl<T> ListDto<T> {
 
 /// Reads a path of the URL or of a body.
 pub(crate) fn parse_path(text: &str) -> Result<Path, Problem> {
-    text.trim_end_matches('/')
-        .parse()
-        .map_err(|error| Problem::bad_request("Bad path", format!("{text:?} is not a path: {error}.")))
+    text.trim_end_matches('/').parse().map_err(|error| {
+        Problem::bad_request("Bad path", format!("{text:?} is not a path: {error}."))
+    })
 }

@@ -9,8 +9,8 @@ use axum::response::Sse;
 use axum::response::sse::{Event as SseEvent, KeepAlive};
 use dunlin_server::api::{Event, EventKind};
 use dunlin_server::control::{Control, Delivery, Subscription};
-use serde::{Deserialize, Serialize};
 use futures_util::{Stream, StreamExt, future};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::dto::{DeviceDto, RecordDto, records};
@@ -60,7 +60,8 @@ pub(crate) async fn events(
     query: Result<Query<EventsQuery>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Problem> {
-    let Query(query) = query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
+    let Query(query) =
+        query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
     let after = headers
         .get("last-event-id")
         .and_then(|id| id.to_str().ok()?.parse().ok())
@@ -69,11 +70,14 @@ pub(crate) async fn events(
     let subscription = control.subscribe(after);
     let stream = deliveries(subscription).filter_map(move |delivery| {
         future::ready(match delivery {
-            Delivery::Reset(id) => {
-                Some(Ok(SseEvent::default().event("reset").id(id.to_string()).data("{}")))
-            }
+            Delivery::Reset(id) => Some(Ok(SseEvent::default()
+                .event("reset")
+                .id(id.to_string())
+                .data("{}"))),
             Delivery::Event(event) => {
-                let wanted = endpoint.as_ref().is_none_or(|endpoint| *endpoint == event.endpoint);
+                let wanted = endpoint
+                    .as_ref()
+                    .is_none_or(|endpoint| *endpoint == event.endpoint);
                 wanted.then(|| Ok(to_sse(&event)))
             }
         })
@@ -108,7 +112,11 @@ fn to_sse(event: &Event) -> SseEvent {
         }
         EventKind::Deregistration => "deregistration",
         EventKind::Expiry => "expiry",
-        EventKind::Notification { wish, path, records: values } => {
+        EventKind::Notification {
+            wish,
+            path,
+            records: values,
+        } => {
             dto.observation = Some(wish.to_string());
             dto.path = Some(path.to_string());
             dto.records = Some(records(values));
@@ -117,5 +125,8 @@ fn to_sse(event: &Event) -> SseEvent {
     };
     // JSON escapes every line break, so no endpoint name can break out of its event.
     let data = serde_json::to_string(&dto).unwrap_or_default();
-    SseEvent::default().event(name).id(event.id.to_string()).data(data)
+    SseEvent::default()
+        .event(name)
+        .id(event.id.to_string())
+        .data(data)
 }

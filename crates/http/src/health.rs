@@ -58,7 +58,13 @@ pub(crate) async fn health(
 pub(crate) async fn metrics(State(control): State<Control>) -> Result<impl IntoResponse, Problem> {
     let stats = control.stats().await.map_err(unavailable)?;
     let text = exposition(&stats, control.health().uptime.as_secs_f64());
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+    Ok((
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    ))
 }
 
 /// The engines count into plain integers with ready names, so writing them out is all there is to
@@ -69,7 +75,11 @@ fn exposition(stats: &Stats, uptime: f64) -> String {
     let mut line = |name: &str, value: &dyn core::fmt::Display| {
         let this = name.split('{').next().unwrap_or(name);
         if this != family {
-            let kind = if this.ends_with("_total") { "counter" } else { "gauge" };
+            let kind = if this.ends_with("_total") {
+                "counter"
+            } else {
+                "gauge"
+            };
             let _ = writeln!(text, "# TYPE dunlin_{this} {kind}");
             family = this.to_owned();
         }

@@ -26,8 +26,7 @@ pub(crate) fn from_json(json: &Json, data_type: Option<DataType>) -> Result<Owne
     let Some(data_type) = data_type else {
         return untyped(json);
     };
-    typed(json, data_type)
-        .ok_or_else(|| format!("{json} is not {}", expectation(data_type)))
+    typed(json, data_type).ok_or_else(|| format!("{json} is not {}", expectation(data_type)))
 }
 
 fn typed(json: &Json, data_type: DataType) -> Option<OwnedValue> {
@@ -83,7 +82,9 @@ fn untyped(json: &Json) -> Result<OwnedValue, String> {
             .or_else(|| number.as_u64().map(OwnedValue::Unsigned))
             .or_else(|| number.as_f64().map(OwnedValue::Float))
             .ok_or_else(|| format!("{number} is out of range")),
-        _ => Err(format!("{json} is not a value: give a string, a number, true or false")),
+        _ => Err(format!(
+            "{json} is not a value: give a string, a number, true or false"
+        )),
     }
 }
 
@@ -120,7 +121,10 @@ mod tests {
             OwnedValue::Boolean(true),
             OwnedValue::Opaque(vec![0, 255]),
             OwnedValue::Time(-1),
-            OwnedValue::ObjectLink(ObjectLink { object: 65535, instance: 0 }),
+            OwnedValue::ObjectLink(ObjectLink {
+                object: 65535,
+                instance: 0,
+            }),
             OwnedValue::CoreLink("</3>".into()),
         ] {
             let json = to_json(&value);
@@ -141,13 +145,19 @@ mod tests {
             (json!(null), DataType::String),
             (json!(1e300), DataType::Time),
         ] {
-            assert!(from_json(&json, Some(data_type)).is_err(), "{json} as {data_type:?}");
+            assert!(
+                from_json(&json, Some(data_type)).is_err(),
+                "{json} as {data_type:?}"
+            );
         }
     }
 
     #[test]
     fn integral_floats_are_integers() {
-        assert_eq!(from_json(&json!(23.0), Some(DataType::Integer)), Ok(OwnedValue::Integer(23)));
+        assert_eq!(
+            from_json(&json!(23.0), Some(DataType::Integer)),
+            Ok(OwnedValue::Integer(23))
+        );
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! Nothing here decides anything about LwM2M: it turns HTTP into calls of
 //! [`dunlin_server::control::Control`] and answers into JSON.
 
+// The macros of utoipa write out paths that are in scope.
+#![allow(unused_qualifications)]
+
 mod console;
 mod data;
 mod devices;
@@ -17,11 +20,14 @@ mod problem;
 
 use core::future::Future;
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, FromRef, Request};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use dunlin_lwm2m::model::Models;
 use dunlin_server::control::Control;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -53,7 +59,20 @@ pub const MAX_BODY: usize = 1 << 20;
 )]
 struct Api;
 
-fn api() -> (Router<Control>, utoipa::openapi::OpenApi) {
+/// What handlers need.
+#[derive(Clone)]
+struct App {
+    control: Control,
+    models: Arc<Models>,
+}
+
+impl FromRef<App> for Control {
+    fn from_ref(app: &App) -> Self {
+        app.control.clone()
+    }
+}
+
+fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(Api::openapi())
         .nest(
             "/api/v1",
@@ -92,14 +111,17 @@ pub fn openapi() -> String {
 }
 
 /// The whole HTTP face of a server: API, metrics and console.
-pub fn router(control: Control) -> Router {
+pub fn router(control: Control, models: Arc<Models>) -> Router {
     let (router, _) = api();
     let document: &'static str = openapi().leak();
     let json = [(header::CONTENT_TYPE, "application/json")];
     // Server-sent events must leave at once, not when a compressor's buffer is full.
     let compressed = SizeAbove::new(1024).and(NotForContentType::SSE);
     router
-        .route("/api/v1/openapi.json", axum::routing::get(move || async move { (json, document) }))
+        .route(
+            "/api/v1/openapi.json",
+            axum::routing::get(move || async move { (json, document) }),
+        )
         .route("/metrics", axum::routing::get(health::metrics))
         .route("/api/{*rest}", axum::routing::any(no_such_path))
         .fallback(axum::routing::get(console::asset))
@@ -107,7 +129,7 @@ pub fn router(control: Control) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(plain_errors_are_problems))
         .layer(CompressionLayer::new().compress_when(compressed))
-        .with_state(control)
+        .with_state(App { control, models })
 }
 
 /// Serves until `shutdown` is ready.
@@ -117,16 +139,22 @@ pub fn router(control: Control) -> Router {
 pub async fn serve(
     listener: tokio::net::TcpListener,
     control: Control,
+    models: Arc<Models>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(control)).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, router(control, models))
+        .with_graceful_shutdown(shutdown)
+        .await
 }
 
 async fn no_such_path(uri: Uri) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "Not found",
-        format!("There is no {}; /api/v1/openapi.json tells what there is.", uri.path()),
+        format!(
+            "There is no {}; /api/v1/openapi.json tells what there is.",
+            uri.path()
+        ),
     )
 }
 
@@ -134,7 +162,10 @@ async fn no_such_method(uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "Method not allowed",
-        format!("{} does not take this method; see /api/v1/openapi.json.", uri.path()),
+        format!(
+            "{} does not take this method; see /api/v1/openapi.json.",
+            uri.path()
+        ),
     )
 }
 
@@ -150,7 +181,9 @@ async fn plain_errors_are_problems(request: Request, next: Next) -> Response {
     if !(status.is_client_error() || status.is_server_error()) || !is_plain {
         return response;
     }
-    let text = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    let text = axum::body::to_bytes(response.into_body(), 4096)
+        .await
+        .unwrap_or_default();
     let title = status.canonical_reason().unwrap_or("Error");
     Problem::new(status, title, String::from_utf8_lossy(&text)).into_response()
 }

@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use dunlin_lwm2m::model::ObjectModel;
-use dunlin_server::control::Control;
+use dunlin_lwm2m::ObjectVersion;
+use dunlin_lwm2m::model::{Models, ObjectModel};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::App;
 use crate::dto::ListDto;
 use crate::problem::Problem;
 
@@ -80,8 +81,23 @@ fn summary(model: &ObjectModel) -> SummaryDto {
 /// Lists the object definitions the server knows.
 #[utoipa::path(get, path = "/models", tag = "models",
     responses((status = 200, body = ListDto<SummaryDto>)))]
-pub(crate) async fn list(State(control): State<Control>) -> Json<ListDto<SummaryDto>> {
-    Json(ListDto::all(control.models().iter().map(summary).collect()))
+pub(crate) async fn list(State(app): State<App>) -> Json<ListDto<SummaryDto>> {
+    Json(ListDto::all(
+        app.models.iter().map(|model| summary(model)).collect(),
+    ))
+}
+
+/// The definition of an object in a version, or the newest.
+pub(crate) fn find_model(
+    models: &Models,
+    object: u16,
+    version: Option<ObjectVersion>,
+) -> Option<&ObjectModel> {
+    match version {
+        Some(version) => models.resolve(object, version),
+        None => models.latest(object),
+    }
+    .map(|model| &**model)
 }
 
 /// Which version.
@@ -98,7 +114,7 @@ pub(crate) struct ModelQuery {
     params(("id" = u16, Path, description = "Object id"), ModelQuery),
     responses((status = 200, body = ModelDto), (status = 404, body = Problem)))]
 pub(crate) async fn get(
-    State(control): State<Control>,
+    State(app): State<App>,
     Path(id): Path<String>,
     Query(query): Query<ModelQuery>,
 ) -> Result<Json<ModelDto>, Problem> {
@@ -116,7 +132,7 @@ pub(crate) async fn get(
             Problem::bad_request("Bad version", format!("{text:?} is {error}."))
         })?),
     };
-    let model = control.models().object(object, version).ok_or_else(unknown)?;
+    let model = find_model(&app.models, object, version).ok_or_else(unknown)?;
     Ok(Json(ModelDto {
         summary: summary(model),
         description: model.description.clone(),

@@ -24,7 +24,9 @@ pub(crate) async fn list(
         .await
         .map_err(unavailable)?
         .ok_or_else(|| Problem::unknown_endpoint(&endpoint))?;
-    Ok(Json(ListDto::all(wishes.into_iter().map(ObservationDto::from).collect())))
+    Ok(Json(ListDto::all(
+        wishes.into_iter().map(ObservationDto::from).collect(),
+    )))
 }
 
 /// Wishes for an observation. It is made now if the device is there, and again after each of its
@@ -58,7 +60,10 @@ pub(crate) async fn remove(
     Path((endpoint, id)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let removed = match id.parse() {
-        Ok(id) => control.remove_wish(&endpoint, id).await.map_err(unavailable)?,
+        Ok(id) => control
+            .remove_wish(&endpoint, id)
+            .await
+            .map_err(unavailable)?,
         Err(_) => false,
     };
     if removed {

@@ -75,16 +75,20 @@ impl Problem {
                  try again, or give it longer with ?timeout=SECONDS.",
             ),
             OperateError::Device { code, diagnostic } => Self::device(code, &diagnostic),
-            OperateError::Reset => Self::new(StatusCode::BAD_GATEWAY, "Reset by the device", detail),
+            OperateError::Reset => {
+                Self::new(StatusCode::BAD_GATEWAY, "Reset by the device", detail)
+            }
             OperateError::Undecodable(_) => {
                 Self::new(StatusCode::BAD_GATEWAY, "Unreadable answer", detail)
             }
             OperateError::RegistrationEnded => {
                 Self::new(StatusCode::BAD_GATEWAY, "Registration ended", detail)
             }
-            OperateError::Overloaded => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "Too many operations", detail)
-            }
+            OperateError::Overloaded => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many operations",
+                detail,
+            ),
         }
     }
 }
@@ -145,7 +149,10 @@ mod tests {
             (Code::SERVICE_UNAVAILABLE, 503),
             (Code::GATEWAY_TIMEOUT, 504),
         ] {
-            let error = OperateError::Device { code, diagnostic: String::new() };
+            let error = OperateError::Device {
+                code,
+                diagnostic: String::new(),
+            };
             let problem = Problem::of_operation("dev", error);
             assert_eq!(problem.status, status, "{code:?}");
             assert_eq!(problem.coap_code, Some(code.to_string()));
@@ -154,7 +161,13 @@ mod tests {
 
     #[test]
     fn timeout_is_504_and_unknown_endpoint_404() {
-        assert_eq!(Problem::of_operation("dev", OperateError::Timeout).status, 504);
-        assert_eq!(Problem::of_operation("dev", OperateError::UnknownEndpoint).status, 404);
+        assert_eq!(
+            Problem::of_operation("dev", OperateError::Timeout).status,
+            504
+        );
+        assert_eq!(
+            Problem::of_operation("dev", OperateError::UnknownEndpoint).status,
+            404
+        );
     }
 }
