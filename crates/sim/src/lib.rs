@@ -1,3 +1,5 @@
 //! sim
 
 pub mod storm;
+
+pub mod netem;
