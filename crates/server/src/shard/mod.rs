@@ -1,5 +1,16 @@
 //! The engine of one shard: it owns its share of the devices outright.
 //!
+//! ```text
+//! Input::Datagram -> receive -> interface (Register, Update, De-register)  -> Persist, Event, held reply
+//!                            -> exchange  (answers of devices)             -> Reply
+//!                            -> observe   (notifications)                  -> Event, Persist
+//! Input::Command  -> command -> exchange  (operations: one at a time towards each device)
+//! Input::Durable  -> replies that were held go out
+//! Input::Timeout  -> repetitions, lifetimes, deadlines
+//! ```
+//!
+//! Time, randomness and datagrams are arguments:
+//!
 //! ```
 //! use std::sync::Arc;
 //! use dunlin_coap::{Instant, Rng};
@@ -23,73 +34,232 @@
 //! assert_eq!(bytes, [0x70, 0, 0x0A, 0x0B]);
 //! ```
 
+mod activity;
+mod block;
+mod command;
 mod config;
+mod counters;
+mod exchange;
+mod fleet;
 mod ids;
+mod interface;
 mod interner;
 mod io;
 mod names;
+mod observe;
 mod outputs;
+mod prepare;
+mod receive;
 mod registry;
+mod restore;
+mod uploads;
 mod wheel;
 
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use dunlin_coap::{Endpoint, ExchangeSlot, Instant, Rng, SeenSlot, SliceStorage};
+
+use activity::Activities;
 pub use config::{Limits, NoObjectTypes, ObjectTypes, ShardConfig};
+use counters::Counters;
+use fleet::{DeviceObjects, ParameterSet};
+use interface::Held;
+use interner::Interner;
 pub use io::{
     Command, Input, Output, Persist, Reply, StoredRegistration, StoredValues, StoredWish,
 };
 pub use outputs::Outputs;
-
-use dunlin_coap::{Instant, Rng};
 use outputs::Queue;
+use registry::{NEVER, Registry, TICKS_PER_SECOND};
+use uploads::Uploads;
+use wheel::NONE;
+
+type Storage = SliceStorage<
+    Box<[ExchangeSlot<SocketAddr>]>,
+    Box<[SeenSlot<SocketAddr>]>,
+    Box<[u8]>,
+    Box<[u8]>,
+>;
+
+/// The longest datagram sent in bytes. A block of 1024 and any legal options fit; with IP and UDP
+/// headers it stays below the smallest MTU of IPv6.
+const DATAGRAM: usize = 1232;
+const MICROS_PER_TICK: u64 = 1_000_000 / TICKS_PER_SECOND as u64;
 
 /// The engine of one shard.
 pub struct Shard {
     config: ShardConfig,
+    endpoint: Endpoint<SocketAddr, Storage>,
+    /// The activity behind each exchange, by the number of its slot.
+    owners: Box<[u32]>,
+    registry: Registry,
+    lists: Interner<DeviceObjects>,
+    parameters: Interner<ParameterSet>,
+    /// Registrations by an id that does not name their place: they were restored from a server
+    /// with another number of shards.
+    aliases: HashMap<Box<str>, u32>,
+    alias_ids: HashMap<u32, Box<str>>,
+    activities: Activities,
+    /// Operations that wait, in all.
+    waiting: usize,
+    /// When operations that wait give up; entries of operations that wait no more are skipped.
+    deadlines: BinaryHeap<Reverse<(Instant, u32)>>,
+    /// Requests of the shard's own accord in flight.
+    paced: usize,
+    /// Activities that could go on if there were a free exchange.
+    line: VecDeque<u32>,
+    uploads: Uploads,
+    held: VecDeque<Held>,
+    sequence: u64,
+    durable: u64,
     queue: Queue,
+    counters: Counters,
+    text: String,
+    out: Box<[u8]>,
+}
+
+impl core::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shard")
+            .field("index", &self.config.index)
+            .field("devices", &self.registry.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Randomness for keys of hashes, from the seed of the directory.
+struct Seeded(u64);
+
+impl Rng for Seeded {
+    fn next_u32(&mut self) -> u32 {
+        // SplitMix64
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed >> 32) as u32
+    }
 }
 
 impl Shard {
-    /// An empty shard.
+    /// An empty shard. All memory for exchanges and deduplication is taken here, about 18 MB with
+    /// the default limits; afterwards only registrations, wishes and bodies take more.
     pub fn new(config: ShardConfig) -> Self {
+        let limits = config.limits;
+        let seed = config.directory.seed() ^ u64::from(config.index).rotate_left(32);
+        let storage = SliceStorage {
+            exchanges: vec![ExchangeSlot::EMPTY; limits.exchanges].into_boxed_slice(),
+            seen: vec![SeenSlot::EMPTY; limits.seen].into_boxed_slice(),
+            datagrams: vec![0; limits.exchanges * DATAGRAM].into_boxed_slice(),
+            replies: vec![0; limits.reply_bytes].into_boxed_slice(),
+        };
         Self {
-            config,
+            endpoint: Endpoint::new(storage, config.transmission, &mut Seeded(seed)),
+            owners: vec![NONE; limits.exchanges].into_boxed_slice(),
+            registry: Registry::new(seed),
+            lists: Interner::new(seed),
+            parameters: Interner::new(seed),
+            aliases: HashMap::new(),
+            alias_ids: HashMap::new(),
+            activities: Activities::default(),
+            waiting: 0,
+            deadlines: BinaryHeap::new(),
+            paced: 0,
+            line: VecDeque::new(),
+            uploads: Uploads::new(seed, limits.uploads, limits.upload_idle, limits.body_bytes),
+            held: VecDeque::new(),
+            sequence: 0,
+            durable: 0,
             queue: Queue::default(),
+            counters: Counters::default(),
+            text: String::new(),
+            out: vec![0; DATAGRAM].into_boxed_slice(),
+            config,
         }
     }
 
     /// Takes an input and lends what is to be done about it. Outputs that are not taken before the
     /// guard is dropped come with the next one.
-    pub fn handle(&mut self, _now: Instant, input: Input<'_>, _rng: &mut dyn Rng) -> Outputs<'_> {
-        if let Input::Datagram {
-            from,
-            bytes: &[0x40, 0, high, low],
-        } = input
-        {
-            self.queue.transmit(from, |buffer| {
-                buffer.extend_from_slice(&[0x70, 0, high, low]);
-            });
+    ///
+    /// `now` never goes back.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>, rng: &mut dyn Rng) -> Outputs<'_> {
+        match input {
+            Input::Datagram { from, bytes } => self.datagram(now, from, bytes, rng),
+            Input::Command(command) => self.command(now, command, rng),
+            Input::Durable { through } => self.durable(now, through, rng),
+            Input::Timeout => self.timeout(now, rng),
         }
         Outputs::new(&mut self.queue)
     }
 
     /// When to call [`Shard::handle`] with [`Input::Timeout`] at the latest.
     pub fn next_timeout(&self) -> Option<Instant> {
-        None
+        let lifetime = self.registry.next_deadline().map(instant_of_tick);
+        let waiting = self
+            .deadlines
+            .peek()
+            .map(|Reverse((deadline, _))| *deadline);
+        // Restored observations stand in line although exchanges are free.
+        let line =
+            (!self.line.is_empty() && self.endpoint.open_exchanges() == 0).then_some(Instant::ZERO);
+        [
+            line,
+            lifetime,
+            waiting,
+            self.endpoint.next_timeout(),
+            self.uploads.next_sweep(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
-    /// Puts a stored registration back at start, its lifetime running anew from `now`. Returns
-    /// whether it could be read and there was room.
-    pub fn restore(&mut self, _now: Instant, _stored: &StoredRegistration) -> bool {
-        self.config.shards > 0
+    fn timeout(&mut self, now: Instant, rng: &mut dyn Rng) {
+        self.exchange_timeouts(now, rng);
+        self.give_up_waiting(now, rng);
+        let tick = tick(now);
+        while let Some(slot) = self.registry.pop_expired(tick) {
+            self.expire(now, slot);
+        }
+        if self.uploads.next_sweep().is_some_and(|sweep| sweep <= now) {
+            self.uploads.sweep(now);
+        }
+        self.serve_line(now, rng);
     }
 
-    /// Puts a stored wish back at start. Give it to any one shard, after or before the
-    /// registration.
-    pub fn restore_wish(&mut self, _stored: &StoredWish) -> bool {
-        self.config.shards > 0
+    /// Unix time in seconds.
+    fn unix(&self, at: Instant) -> f64 {
+        self.config.unix_origin + at.as_micros() as f64 / 1e6
     }
 
-    /// Puts stored values of a wish back at start, after the wish.
-    pub fn restore_values(&mut self, _stored: StoredValues) -> bool {
-        self.config.shards > 0
+    fn unix_of_tick(&self, tick: u32) -> f64 {
+        self.config.unix_origin + f64::from(tick) / f64::from(TICKS_PER_SECOND)
     }
+
+    fn persist(&mut self, change: Persist) {
+        self.sequence += 1;
+        self.queue.persist(self.sequence, change);
+    }
+}
+
+/// The tick that has begun.
+fn tick(at: Instant) -> u32 {
+    u32::try_from(at.as_micros() / MICROS_PER_TICK).unwrap_or(NEVER - 1)
+}
+
+/// The tick at which a lifetime that begins now has ended: never too early, less than a tick late.
+fn lifetime_end(now: Instant, lifetime: u32) -> u32 {
+    if lifetime == 0 {
+        return NEVER;
+    }
+    let end = now
+        .as_micros()
+        .saturating_add(u64::from(lifetime) * 1_000_000);
+    u32::try_from(end.div_ceil(MICROS_PER_TICK)).unwrap_or(NEVER)
+}
+
+fn instant_of_tick(tick: u32) -> Instant {
+    Instant::from_micros(u64::from(tick) * MICROS_PER_TICK)
 }

@@ -1,7 +1,7 @@
 //! The registrations of a shard: compact records in an arena, found by endpoint name, by address
 //! and by place, with a wheel of lifetimes through them.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use hashbrown::HashTable;
 
@@ -384,12 +384,6 @@ fn hash_address(seed: u64, ip: [u8; 16], port: u16) -> u64 {
     bytes[..16].copy_from_slice(&ip);
     bytes[16..].copy_from_slice(&port.to_be_bytes());
     keyed_hash(seed, &bytes)
-}
-
-/// Whether two addresses have the same host.
-pub(super) fn same_host(a: &SocketAddr, b: &SocketAddr) -> bool {
-    let host = |address: &SocketAddr| -> IpAddr { address.ip() };
-    host(a) == host(b)
 }
 
 #[cfg(test)]

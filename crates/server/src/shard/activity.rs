@@ -1,0 +1,302 @@
+//! What is going on with a device beyond its registration: operations that wait, the one request
+//! in flight (NSTART = 1), observations. An idle device has none of this.
+
+use std::collections::VecDeque;
+
+use dunlin_coap::{ExchangeId, Freshness, Instant, Token};
+use dunlin_lwm2m::operation::{Operation, Payload, WireOperation};
+use dunlin_lwm2m::{ContentFormat, OwnedRecord, Path, WriteAttributes};
+
+use super::wheel::NONE;
+use crate::api::{AttributeChanges, Wish, WishState};
+
+/// A body that has been written in its format.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) format: ContentFormat,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// An operation ready to be sent.
+pub(super) type Prepared = Operation<Body, String, WriteAttributes>;
+
+/// The operation as it stands in the request.
+pub(super) fn wire(prepared: &Prepared) -> WireOperation<'_> {
+    fn payload(body: &Body) -> Payload<'_> {
+        Payload {
+            format: body.format,
+            bytes: &body.bytes,
+        }
+    }
+    match *prepared {
+        Operation::Read { path, accept } => Operation::Read { path, accept },
+        Operation::Discover { path, depth } => Operation::Discover { path, depth },
+        Operation::Write {
+            path,
+            mode,
+            ref body,
+        } => Operation::Write {
+            path,
+            mode,
+            body: payload(body),
+        },
+        Operation::WriteAttributes { path, attributes } => {
+            Operation::WriteAttributes { path, attributes }
+        }
+        Operation::Execute {
+            path,
+            ref arguments,
+        } => Operation::Execute { path, arguments },
+        Operation::Create { object, ref body } => Operation::Create {
+            object,
+            body: body.as_ref().map(payload),
+        },
+        Operation::Delete { path } => Operation::Delete { path },
+        Operation::Observe { path, accept } => Operation::Observe { path, accept },
+        Operation::CancelObserve { path, accept } => Operation::CancelObserve { path, accept },
+    }
+}
+
+/// An operation that somebody waits for.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) id: u64,
+    pub(super) operation: Prepared,
+    pub(super) deadline: Instant,
+}
+
+/// Why a request is in flight.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Somebody waits for the outcome.
+    Operate(u64),
+    /// The attributes of a wish, before its observation.
+    Attributes(u64),
+    /// The observation of a wish.
+    Observe(u64),
+    /// The blocks of a notification behind the first.
+    Fetch(u64),
+    /// The end of an observation whose wish was dropped.
+    Cancel,
+}
+
+impl Task {
+    /// Whether the shard does it of its own accord, which is paced.
+    pub(super) const fn is_own(&self) -> bool {
+        !matches!(self, Self::Operate(_))
+    }
+}
+
+/// The request in flight, or between two blocks.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) task: Task,
+    pub(super) operation: Prepared,
+    pub(super) deadline: Instant,
+    pub(super) exchange: Option<ExchangeId>,
+    pub(super) token: Token,
+    /// Observe stands in the request: its token stays in use.
+    pub(super) sent: usize,
+    pub(super) exponent: u8,
+    pub(super) gathered: Gathered,
+}
+
+/// An answer that comes in blocks.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) bytes: Vec<u8>,
+    pub(super) etag: Vec<u8>,
+    pub(super) exponent: u8,
+    pub(super) observe: Option<u32>,
+    pub(super) restarts: u8,
+}
+
+/// What an observation needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Nothing,
+    /// Write the attributes, then observe.
+    Attributes,
+    Observe,
+    /// Fetch the rest of a notification.
+    Fetch,
+}
+
+/// A wish of a registered device.
+#[derive(Debug)]
+pub(super) struct Observation {
+    pub(super) wish: u64,
+    pub(super) path: Path,
+    pub(super) attributes: AttributeChanges,
+    pub(super) state: WishState,
+    pub(super) need: Need,
+    /// No answer came: to be tried again when the device speaks.
+    pub(super) retry: bool,
+    pub(super) token: Option<Token>,
+    pub(super) accept: Option<ContentFormat>,
+    pub(super) freshness: Freshness,
+    pub(super) partial: Option<(Gathered, Option<u16>)>,
+    pub(super) records: Vec<OwnedRecord>,
+    pub(super) updated_at: Option<f64>,
+}
+
+impl Observation {
+    pub(super) fn new(wish: u64, path: Path, attributes: AttributeChanges) -> Self {
+        let need = first_need(&attributes);
+        Self {
+            wish,
+            path,
+            attributes,
+            state: WishState::Pending,
+            need,
+            retry: false,
+            token: None,
+            accept: None,
+            freshness: Freshness::default(),
+            partial: None,
+            records: Vec::new(),
+            updated_at: None,
+        }
+    }
+
+    /// Begins anew, for example because the device may have lost it.
+    pub(super) fn restart(&mut self) {
+        self.state = WishState::Pending;
+        self.need = first_need(&self.attributes);
+        self.retry = false;
+        self.partial = None;
+    }
+
+    pub(super) fn fail(&mut self, why: String, retry: bool) {
+        self.state = WishState::Failed(why);
+        self.need = Need::Nothing;
+        self.retry = retry;
+        self.token = None;
+        self.partial = None;
+    }
+
+    pub(super) fn to_wish(&self) -> Wish {
+        Wish {
+            id: self.wish,
+            path: self.path,
+            attributes: self.attributes.clone(),
+            state: self.state.clone(),
+            records: self.records.clone(),
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+fn first_need(attributes: &AttributeChanges) -> Need {
+    if attributes.is_empty() {
+        Need::Observe
+    } else {
+        Need::Attributes
+    }
+}
+
+/// An observation to be cancelled at the device.
+#[derive(Debug)]
+pub(super) struct Cancellation {
+    pub(super) token: Token,
+    pub(super) path: Path,
+    pub(super) accept: Option<ContentFormat>,
+}
+
+/// What is going on with one device.
+#[derive(Debug)]
+pub(super) struct Activity {
+    pub(super) slot: u32,
+    pub(super) waiting: VecDeque<Job>,
+    pub(super) current: Option<Current>,
+    pub(super) observations: Vec<Observation>,
+    pub(super) cancellations: Vec<Cancellation>,
+    /// It stands in the line for a free exchange.
+    pub(super) in_line: bool,
+}
+
+impl Activity {
+    pub(super) fn observation(&mut self, wish: u64) -> Option<&mut Observation> {
+        self.observations
+            .iter_mut()
+            .find(|observation| observation.wish == wish)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+            && self.current.is_none()
+            && self.observations.is_empty()
+            && self.cancellations.is_empty()
+            && !self.in_line
+    }
+}
+
+/// Every device with something going on, by index.
+#[derive(Debug, Default)]
+pub(super) struct Activities {
+    #[expect(
+        clippy::vec_box,
+        reason = "most places are empty, and an activity is large"
+    )]
+    spare: Vec<Box<Activity>>,
+    places: Vec<Option<Box<Activity>>>,
+    free: Vec<u32>,
+}
+
+/// Boxes kept for use again.
+const SPARE: usize = 1024;
+
+impl Activities {
+    pub(super) fn add(&mut self, slot: u32) -> u32 {
+        let mut activity = self.spare.pop().unwrap_or_else(|| {
+            Box::new(Activity {
+                slot,
+                waiting: VecDeque::new(),
+                current: None,
+                observations: Vec::new(),
+                cancellations: Vec::new(),
+                in_line: false,
+            })
+        });
+        activity.slot = slot;
+        match self.free.pop() {
+            Some(index) => {
+                self.places[index as usize] = Some(activity);
+                index
+            }
+            None => {
+                self.places.push(Some(activity));
+                (self.places.len() - 1) as u32
+            }
+        }
+    }
+
+    pub(super) fn get(&self, index: u32) -> Option<&Activity> {
+        self.places.get(index as usize)?.as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Activity> {
+        self.places.get_mut(index as usize)?.as_deref_mut()
+    }
+
+    /// Frees the place of a device with which nothing goes on any more; returns its slot then.
+    pub(super) fn free_if_idle(&mut self, index: u32) -> Option<u32> {
+        if index == NONE || !self.get(index)?.is_idle() {
+            return None;
+        }
+        let activity = self.places[index as usize].take()?;
+        self.free.push(index);
+        let slot = activity.slot;
+        if self.spare.len() < SPARE {
+            self.spare.push(activity);
+        }
+        Some(slot)
+    }
+
+    /// Takes a place away from a device that is gone.
+    pub(super) fn remove(&mut self, index: u32) -> Option<Box<Activity>> {
+        let activity = self.places.get_mut(index as usize)?.take()?;
+        self.free.push(index);
+        Some(activity)
+    }
+}

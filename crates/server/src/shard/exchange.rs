@@ -1,0 +1,671 @@
+//! Requests to devices: one at a time for each (NSTART = 1), the others wait their turn.
+//!
+//! ```text
+//! waiting ──advance──> in flight ──answer──> next block │ outcome ──> advance
+//!                          └── RST, no answer ──> outcome
+//! ```
+//!
+//! A device in queue mode that has been silent for MAX_TRANSMIT_WAIT sleeps: its operations wait
+//! until it speaks, or until their deadline (Transport 1.2 §6.5).
+
+use core::cmp::Reverse;
+
+use dunlin_coap::{
+    Code, ExchangeId, Instant, Message, MessageWriter, OptionNumber, Outgoing, Rng, SendError,
+};
+use dunlin_lwm2m::operation::{Operation, WireOperation};
+
+use super::activity::{Activity, Current, Gathered, Job, Need, Prepared, Task, wire};
+use super::block::{Block, LARGEST};
+use super::io::Reply;
+use super::receive::created_path;
+use super::registry::{HELD, TICKS_PER_SECOND};
+use super::wheel::NONE;
+use super::{Shard, ids, tick};
+use crate::api::{OperateError, Outcome};
+
+/// Bytes of the largest block.
+const BLOCK: usize = 16 << LARGEST;
+
+/// What a device answered, whole.
+pub(super) struct Answer<'m> {
+    pub(super) code: Code,
+    pub(super) format: Option<u16>,
+    pub(super) payload: &'m [u8],
+    /// Observe of the first block.
+    pub(super) observe: Option<u32>,
+    pub(super) message: &'m Message<'m>,
+}
+
+/// How a request ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoAnswer {
+    Timeout,
+    Reset,
+    /// It cannot be sent.
+    Unsendable(&'static str),
+    /// The blocks of the answer do not fit together, or are too many.
+    Blocks(&'static str),
+}
+
+impl NoAnswer {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Timeout => "the device did not answer in time",
+            Self::Reset => "the device reset the request",
+            Self::Unsendable(why) | Self::Blocks(why) => why,
+        }
+    }
+}
+
+impl Shard {
+    /// Lets an operation wait for its turn, which may be now.
+    pub(super) fn enqueue(&mut self, now: Instant, slot: u32, job: Job, rng: &mut dyn Rng) {
+        let limits = self.config.limits;
+        let full = self.waiting >= limits.operations;
+        let deadline = job.deadline;
+        let Some(activity) = self.activity(slot) else {
+            return;
+        };
+        if full || activity.waiting.len() >= limits.operations_per_device {
+            return self.operated(job.id, Err(OperateError::Overloaded));
+        }
+        activity.waiting.push_back(job);
+        self.waiting += 1;
+        self.counters.operations += 1;
+        let index = self.registry.get(slot).map_or(NONE, |found| found.device);
+        self.advance(now, index, rng);
+        let waits = |activity: &Activity| !activity.waiting.is_empty();
+        if self.activities.get(index).is_some_and(waits) {
+            // Entries of operations that have ended stay behind; they are swept out when they
+            // outnumber the others.
+            if self.deadlines.len() > 2 * self.waiting + 1024 {
+                self.rebuild_deadlines();
+            }
+            self.deadlines.push(Reverse((deadline, index)));
+        }
+    }
+
+    fn rebuild_deadlines(&mut self) {
+        let activities = &self.activities;
+        self.deadlines.retain(|Reverse((deadline, index))| {
+            activities
+                .get(*index)
+                .is_some_and(|found| found.waiting.iter().any(|job| job.deadline == *deadline))
+        });
+    }
+
+    pub(super) fn give_up_waiting(&mut self, now: Instant, rng: &mut dyn Rng) {
+        while let Some(&Reverse((deadline, index))) = self.deadlines.peek() {
+            if deadline > now {
+                return;
+            }
+            self.deadlines.pop();
+            let Some(activity) = self.activities.get_mut(index) else {
+                continue;
+            };
+            let mut late = Vec::new();
+            activity.waiting.retain(|job| {
+                let in_time = job.deadline > now;
+                if !in_time {
+                    late.push(job.id);
+                }
+                in_time
+            });
+            self.waiting -= late.len();
+            for id in late {
+                self.operated(id, Err(OperateError::Timeout));
+            }
+            self.advance(now, index, rng);
+        }
+    }
+
+    /// Devices that waited for a free exchange.
+    pub(super) fn serve_line(&mut self, now: Instant, rng: &mut dyn Rng) {
+        for _ in 0..self.line.len() {
+            if self.endpoint.open_exchanges() >= self.config.limits.exchanges {
+                return;
+            }
+            let Some(index) = self.line.pop_front() else {
+                return;
+            };
+            if let Some(activity) = self.activities.get_mut(index) {
+                activity.in_line = false;
+                self.advance(now, index, rng);
+            }
+        }
+    }
+
+    pub(super) fn stand_in_line(&mut self, index: u32) {
+        if let Some(activity) = self.activities.get_mut(index)
+            && !activity.in_line
+        {
+            activity.in_line = true;
+            self.line.push_back(index);
+        }
+    }
+
+    /// Sends the next request to a device if there is one and it may be sent.
+    pub(super) fn advance(&mut self, now: Instant, index: u32, rng: &mut dyn Rng) {
+        loop {
+            let Some(activity) = self.activities.get(index) else {
+                return;
+            };
+            let Some(registration) = self.registry.get(activity.slot) else {
+                return;
+            };
+            if activity.current.is_some() || registration.flags & HELD != 0 {
+                return;
+            }
+            let queue_mode = self.parameters.get(registration.parameters).queue_mode;
+            if queue_mode && self.is_asleep(registration.heard, now) {
+                return;
+            }
+            let has_own = !activity.cancellations.is_empty()
+                || activity
+                    .observations
+                    .iter()
+                    .any(|observation| observation.need != Need::Nothing);
+            if activity.waiting.is_empty() && !has_own {
+                if let Some(slot) = self.activities.free_if_idle(index)
+                    && let Some(registration) = self.registry.get_mut(slot)
+                {
+                    registration.device = NONE;
+                }
+                return;
+            }
+            let full = self.endpoint.open_exchanges() >= self.config.limits.exchanges;
+            let paced = activity.waiting.is_empty() && self.paced >= self.config.limits.paced;
+            if full || paced {
+                return self.stand_in_line(index);
+            }
+            let job = self
+                .activities
+                .get_mut(index)
+                .and_then(|activity| activity.waiting.pop_front());
+            let current = match job {
+                Some(job) => {
+                    self.waiting -= 1;
+                    if job.deadline <= now {
+                        self.operated(job.id, Err(OperateError::Timeout));
+                        continue;
+                    }
+                    Current::new(Task::Operate(job.id), job.operation, job.deadline)
+                }
+                None => {
+                    let deadline = now + self.config.transmission.max_transmit_wait();
+                    match self.own_request(now, index, deadline, rng) {
+                        Some(current) => {
+                            self.paced += 1;
+                            current
+                        }
+                        None => continue,
+                    }
+                }
+            };
+            if let Some(activity) = self.activities.get_mut(index) {
+                activity.current = Some(current);
+            }
+            match self.send(now, index, rng) {
+                Ok(()) => return,
+                Err(why) => self.no_answer(now, index, why),
+            }
+        }
+    }
+
+    /// Whether a device in queue mode has been silent for so long that it sleeps.
+    pub(super) fn is_asleep(&self, heard: u32, now: Instant) -> bool {
+        let window = self.config.transmission.max_transmit_wait().as_secs();
+        let window = u32::try_from(window).unwrap_or(u32::MAX);
+        tick(now).saturating_sub(heard) > window.saturating_mul(TICKS_PER_SECOND)
+    }
+
+    /// Sends the request of a device, or its next block.
+    fn send(&mut self, now: Instant, index: u32, rng: &mut dyn Rng) -> Result<(), NoAnswer> {
+        let lost = NoAnswer::Unsendable("the registration has ended");
+        let activity = self.activities.get_mut(index).ok_or(lost)?;
+        let current = activity.current.as_mut().ok_or(lost)?;
+        let registration = self.registry.get(activity.slot).ok_or(lost)?;
+        let root = &self.lists.get(registration.links).root;
+        let address = registration.address();
+        let remaining = current.deadline.saturating_since(now);
+        if remaining.is_zero() {
+            return Err(NoAnswer::Timeout);
+        }
+        let follows = current.sent > 0 || !current.gathered.bytes.is_empty();
+        let keeps_token = !follows
+            && matches!(
+                current.operation,
+                Operation::Observe { .. } | Operation::CancelObserve { .. }
+            );
+        if !keeps_token {
+            current.token = ids::token(self.config.index, rng);
+        }
+        let operation = wire(&current.operation);
+        let blocks = Blocks::of(&operation, current)?;
+        let outgoing = Outgoing::confirmable(operation.method())
+            .token(current.token)
+            .timeout(remaining);
+        let sent = self
+            .endpoint
+            .request(now, rng, address, outgoing, |writer| {
+                blocks.write(&operation, writer, root, follows);
+            });
+        match sent {
+            Ok(sent) => {
+                self.owners[sent.exchange.index()] = index;
+                current.exchange = Some(sent.exchange);
+                let bytes = sent.bytes;
+                self.queue
+                    .transmit(address, |buffer| buffer.extend_from_slice(bytes));
+                Ok(())
+            }
+            Err(SendError::Write(_)) => Err(NoAnswer::Unsendable(
+                "the request is too long: alternate path or attributes do not fit into a datagram",
+            )),
+            Err(SendError::NoFreeExchange | SendError::TokenInUse) => {
+                Err(NoAnswer::Unsendable("too many requests are in flight"))
+            }
+        }
+    }
+
+    /// Takes the exchange off its device.
+    fn take_owner(&mut self, exchange: ExchangeId) -> Option<u32> {
+        let index = core::mem::replace(self.owners.get_mut(exchange.index())?, NONE);
+        let current = self.activities.get_mut(index)?.current.as_mut()?;
+        if current.exchange != Some(exchange) {
+            return None;
+        }
+        current.exchange = None;
+        Some(index)
+    }
+
+    /// A device answered its request.
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        exchange: ExchangeId,
+        message: &Message<'_>,
+        rng: &mut dyn Rng,
+    ) {
+        if let Some(index) = self.take_owner(exchange) {
+            self.answer(now, index, message, rng);
+        }
+    }
+
+    /// No answer came to a request.
+    pub(super) fn unanswered(&mut self, now: Instant, exchange: ExchangeId, rng: &mut dyn Rng) {
+        let Some(index) = self.take_owner(exchange) else {
+            return;
+        };
+        // A device that does not answer is regarded as asleep again (Transport 1.2 §6.5).
+        let slot = self.activities.get(index).map(|activity| activity.slot);
+        if let Some(registration) = slot.and_then(|slot| self.registry.get_mut(slot)) {
+            registration.heard = 0;
+        }
+        self.no_answer(now, index, NoAnswer::Timeout);
+        self.advance(now, index, rng);
+        self.serve_line(now, rng);
+    }
+
+    /// A device rejected its request.
+    pub(super) fn reset(&mut self, now: Instant, exchange: ExchangeId, rng: &mut dyn Rng) {
+        if let Some(index) = self.take_owner(exchange) {
+            self.no_answer(now, index, NoAnswer::Reset);
+            self.advance(now, index, rng);
+            self.serve_line(now, rng);
+        }
+    }
+
+    /// Takes an answer, one block perhaps, and goes on.
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        index: u32,
+        message: &Message<'_>,
+        rng: &mut dyn Rng,
+    ) {
+        let longest = self.config.limits.answer_bytes;
+        let Some(activity) = self.activities.get_mut(index) else {
+            return;
+        };
+        let Some(current) = activity.current.as_mut() else {
+            return;
+        };
+        match current.take(message, longest) {
+            Ok(Step::Again) => match self.send(now, index, rng) {
+                Ok(()) => return,
+                Err(why) => self.no_answer(now, index, why),
+            },
+            Ok(Step::Whole) => self.whole_answer(now, index, message),
+            Err(why) => self.no_answer(now, index, NoAnswer::Blocks(why)),
+        }
+        self.advance(now, index, rng);
+        self.serve_line(now, rng);
+    }
+
+    fn whole_answer(&mut self, now: Instant, index: u32, message: &Message<'_>) {
+        let Some(activity) = self.activities.get_mut(index) else {
+            return;
+        };
+        let Some(current) = activity.current.take() else {
+            return;
+        };
+        let slot = activity.slot;
+        if current.task.is_own() {
+            self.paced -= 1;
+        }
+        let gathered = &current.gathered;
+        let answer = Answer {
+            code: message.code,
+            format: message.content_format(),
+            payload: if gathered.bytes.is_empty() {
+                message.payload
+            } else {
+                &gathered.bytes
+            },
+            observe: gathered.observe.or(message.observe()),
+            message,
+        };
+        match current.task {
+            Task::Operate(id) => {
+                let outcome = self.outcome(now, slot, &current.operation, &answer);
+                self.operated(id, outcome);
+            }
+            Task::Attributes(wish) => self.attributes_answered(now, index, wish, &answer),
+            Task::Observe(wish) => self.observe_answered(now, index, wish, &answer),
+            Task::Fetch(wish) => self.fetch_answered(now, index, wish, &answer),
+            Task::Cancel => {}
+        }
+    }
+
+    /// The request of a device has ended without an answer.
+    fn no_answer(&mut self, _now: Instant, index: u32, why: NoAnswer) {
+        let Some(activity) = self.activities.get_mut(index) else {
+            return;
+        };
+        let Some(current) = activity.current.take() else {
+            return;
+        };
+        if current.task.is_own() {
+            self.paced -= 1;
+        }
+        match current.task {
+            Task::Operate(id) => {
+                let error = match why {
+                    NoAnswer::Timeout => OperateError::Timeout,
+                    NoAnswer::Reset => OperateError::Reset,
+                    NoAnswer::Unsendable(why) => OperateError::Invalid(why.to_owned()),
+                    NoAnswer::Blocks(why) => OperateError::Undecodable(why.to_owned()),
+                };
+                self.operated(id, Err(error));
+            }
+            Task::Attributes(wish) | Task::Observe(wish) => {
+                self.observation_failed(
+                    index,
+                    wish,
+                    why.text().to_owned(),
+                    why == NoAnswer::Timeout,
+                );
+            }
+            // The next notification brings a newer state.
+            Task::Fetch(_) | Task::Cancel => {}
+        }
+    }
+
+    /// What an answer means for somebody who waits.
+    fn outcome(
+        &self,
+        now: Instant,
+        slot: u32,
+        operation: &Prepared,
+        answer: &Answer<'_>,
+    ) -> Result<Outcome, OperateError> {
+        if !answer.code.is_success() {
+            return Err(OperateError::Device {
+                code: answer.code,
+                diagnostic: diagnostic(answer),
+            });
+        }
+        let mut outcome = Outcome {
+            code: answer.code,
+            format: answer.format.map(dunlin_lwm2m::ContentFormat),
+            records: Vec::new(),
+            links: None,
+            location: None,
+        };
+        match operation {
+            Operation::Read { path, .. } => {
+                outcome.records = self
+                    .decode(now, slot, *path, answer.format, answer.payload)
+                    .map_err(OperateError::Undecodable)?;
+            }
+            Operation::Discover { .. } => {
+                let links = str::from_utf8(answer.payload)
+                    .map_err(|_| OperateError::Undecodable("the links are not UTF-8".to_owned()))?;
+                outcome.links = Some(links.to_owned());
+            }
+            Operation::Create { .. } => {
+                let root = self
+                    .registry
+                    .get(slot)
+                    .map_or("/", |found| &self.lists.get(found.links).root);
+                outcome.location = created_path(answer.message, root);
+            }
+            _ => {}
+        }
+        Ok(outcome)
+    }
+
+    /// Tells the outcome of an operation.
+    pub(super) fn operated(&mut self, id: u64, outcome: Result<Outcome, OperateError>) {
+        let counter = match &outcome {
+            Ok(_) => &mut self.counters.succeeded,
+            Err(OperateError::Timeout) => &mut self.counters.timeouts,
+            Err(OperateError::Device { .. }) => &mut self.counters.device_errors,
+            Err(OperateError::Reset) => &mut self.counters.resets,
+            Err(OperateError::Undecodable(_)) => &mut self.counters.undecodable,
+            Err(OperateError::RegistrationEnded) => &mut self.counters.ended,
+            Err(OperateError::Overloaded) => &mut self.counters.overloaded,
+            Err(OperateError::Invalid(_) | OperateError::UnknownEndpoint) => {
+                &mut self.counters.invalid
+            }
+        };
+        *counter += 1;
+        self.queue.reply(id, Reply::Operated(outcome));
+    }
+}
+
+/// The diagnostic text of an error answer (RFC 7252 §5.5.2).
+pub(super) fn diagnostic(answer: &Answer<'_>) -> String {
+    if answer.format.is_some_and(|format| format != 0) {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(answer.payload);
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(200)
+        .collect()
+}
+
+/// What comes after a block.
+enum Step {
+    /// Send the next request of the same operation.
+    Again,
+    /// This was the answer.
+    Whole,
+}
+
+impl Current {
+    pub(super) fn new(task: Task, operation: Prepared, deadline: Instant) -> Self {
+        Self {
+            task,
+            operation,
+            deadline,
+            exchange: None,
+            token: dunlin_coap::Token::default(),
+            sent: 0,
+            exponent: LARGEST,
+            gathered: Gathered::default(),
+        }
+    }
+
+    /// Takes an answer to one request of the operation.
+    fn take(&mut self, message: &Message<'_>, longest: usize) -> Result<Step, &'static str> {
+        let block1 = message.value(OptionNumber::BLOCK1).map(Block::read);
+        let body = wire(&self.operation).body();
+        if let Some(body) = body
+            && body.bytes.len() > 16 << self.exponent
+        {
+            let smaller = match block1 {
+                Some(Some(block)) if block.exponent < self.exponent => Some(block.exponent),
+                _ => None,
+            };
+            let size = 16 << self.exponent;
+            if message.code == Code::REQUEST_ENTITY_TOO_LARGE
+                && self.sent == 0
+                && let Some(exponent) = smaller
+            {
+                // The block is too large: again with the size that the device names
+                // (RFC 7959 §2.9.3).
+                self.exponent = exponent;
+                return Ok(Step::Again);
+            }
+            if message.code.is_success() && self.sent + size < body.bytes.len() {
+                // 2.31, or a success code of a device that applies blocks one by one.
+                self.sent += size;
+                self.exponent = smaller.unwrap_or(self.exponent);
+                return Ok(Step::Again);
+            }
+        }
+        if !message.code.is_success() {
+            self.gathered = Gathered::default();
+            return Ok(Step::Whole);
+        }
+        self.gathered.take(message, longest)
+    }
+}
+
+impl Gathered {
+    /// Takes a block of the answer (RFC 7959 §2.4).
+    fn take(&mut self, message: &Message<'_>, longest: usize) -> Result<Step, &'static str> {
+        let Some(value) = message.value(OptionNumber::BLOCK2) else {
+            if !self.bytes.is_empty() {
+                return Err("the device stopped sending blocks in the middle of its answer");
+            }
+            return Ok(Step::Whole);
+        };
+        let block = Block::read(value).ok_or("Block2 has a reserved size")?;
+        let etag = message.value(OptionNumber::ETAG).unwrap_or_default();
+        if !self.bytes.is_empty() && self.etag != etag {
+            // The representation changed: from the beginning (RFC 7959 §2.4).
+            if self.restarts > 0 {
+                return Err("the value changed more than once while it was read");
+            }
+            let (restarts, exponent) = (self.restarts + 1, block.exponent);
+            *self = Self {
+                restarts,
+                exponent,
+                ..Self::default()
+            };
+            return Ok(Step::Again);
+        }
+        if block.offset() != self.bytes.len() {
+            return Err("the device sent another block than asked for");
+        }
+        if message.payload.len() > block.size()
+            || block.more && message.payload.len() != block.size()
+        {
+            return Err("a block has another length than it says");
+        }
+        if self.bytes.len() + message.payload.len() > longest {
+            return Err("the answer is too long");
+        }
+        if self.bytes.is_empty() && !block.more {
+            return Ok(Step::Whole);
+        }
+        if self.bytes.is_empty() {
+            self.etag = etag.to_vec();
+            self.observe = message.observe();
+        }
+        self.exponent = block.exponent;
+        self.bytes.extend_from_slice(message.payload);
+        Ok(if block.more { Step::Again } else { Step::Whole })
+    }
+
+    /// Begins with the first block of a notification; `None` when there are no more.
+    pub(super) fn begin(
+        message: &Message<'_>,
+        longest: usize,
+    ) -> Result<Option<Self>, &'static str> {
+        let mut gathered = Self::default();
+        match gathered.take(message, longest)? {
+            Step::Again => Ok(Some(gathered)),
+            Step::Whole => Ok(None),
+        }
+    }
+}
+
+/// The block options and the payload of a request.
+struct Blocks<'a> {
+    payload: &'a [u8],
+    block1: Option<Block>,
+    size1: Option<u32>,
+    block2: Option<Block>,
+}
+
+impl<'a> Blocks<'a> {
+    fn of(operation: &WireOperation<'a>, current: &Current) -> Result<Self, NoAnswer> {
+        let too_long = NoAnswer::Unsendable("the body has too many blocks");
+        let body = operation.body().map_or(&[][..], |body| body.bytes);
+        let gathered = &current.gathered;
+        let mut blocks = Blocks {
+            payload: body,
+            block1: None,
+            size1: None,
+            block2: None,
+        };
+        if !gathered.bytes.is_empty() {
+            let at = gathered.bytes.len();
+            blocks.block2 = Some(Block::at(at, gathered.exponent, false).ok_or(too_long)?);
+            // The rest of an answer is asked for without the body (RFC 7959 §3.3).
+            blocks.payload = &[];
+        } else if body.len() > BLOCK || current.sent > 0 || current.exponent < LARGEST {
+            let size = 16 << current.exponent;
+            let end = (current.sent + size).min(body.len());
+            let more = end < body.len();
+            blocks.payload = body.get(current.sent..end).unwrap_or_default();
+            blocks.block1 = Some(Block::at(current.sent, current.exponent, more).ok_or(too_long)?);
+            if current.sent == 0 {
+                blocks.size1 = u32::try_from(body.len()).ok();
+            }
+        }
+        Ok(blocks)
+    }
+
+    fn write(
+        &self,
+        operation: &WireOperation<'_>,
+        writer: &mut MessageWriter<'_>,
+        root: &str,
+        follows: bool,
+    ) {
+        match *operation {
+            // Further blocks are asked for without Observe (RFC 7959 §3.4).
+            Operation::Observe { path, accept } if follows => {
+                WireOperation::Read { path, accept }.write_options(writer, root);
+            }
+            _ => operation.write_options(writer, root),
+        }
+        if let Some(block) = self.block2 {
+            writer.uint(OptionNumber::BLOCK2, block.value());
+        }
+        if let Some(block) = self.block1 {
+            writer.uint(OptionNumber::BLOCK1, block.value());
+        }
+        if let Some(size1) = self.size1 {
+            writer.uint(OptionNumber::SIZE1, size1);
+        }
+        writer.payload(self.payload);
+    }
+}

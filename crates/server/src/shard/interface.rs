@@ -1,0 +1,616 @@
+//! The registration interface (Core 1.2 §6.2): Register, Update, De-register, expiry, and the
+//! replies that wait for the store.
+//!
+//! ```text
+//! Register ──> claim in the directory ──> record ──> Persist ──(held)──> 2.01 ──> observations
+//!                 └─ another shard had it: Evict
+//! Update   ──> only time: 2.04 at once │ else: Persist ──(held)──> 2.04
+//! De-register, expiry, removal ──> operations end, wishes go back, Persist ──(held)──> 2.02
+//! ```
+//!
+//! Two endpoints may register from one address: they are told apart by location path and token.
+//! In NoSec the location path is all that an Update or De-register shows; 32 random bits in it
+//! keep others from guessing it. So an Update from another address is accepted (an address
+//! translator may have moved the device) and moves the registration; observations are then made
+//! again, since notifications that were rejected meanwhile ended them.
+
+use dunlin_coap::{Code, Instant, Message, ReplyTo, Rng, Token};
+use dunlin_lwm2m::registration::{RegisterParameters, RegistrationError, UpdateParameters};
+use std::net::SocketAddr;
+
+use super::activity::{Activity, Observation, Task};
+use super::fleet::{self, DeviceObjects, ParameterSet};
+use super::ids::Location;
+use super::interner::Interned;
+use super::io::{Persist, Reply, StoredRegistration};
+use super::receive::{Asker, Response};
+use super::registry::{HELD, NEVER, New};
+use super::wheel::NONE;
+use super::{Shard, lifetime_end, tick};
+use crate::api::{Device, EventKind, OperateError, WishState};
+
+/// A reply that waits until what it promises is on disk.
+#[derive(Debug)]
+pub(super) struct Held {
+    sequence: u64,
+    reply_to: ReplyTo<SocketAddr>,
+    token: HeldToken,
+    code: Code,
+    location: Option<Location>,
+    block: Option<super::block::Block>,
+}
+
+#[derive(Debug)]
+enum HeldToken {
+    Short(Token),
+    Long(Box<[u8]>),
+}
+
+impl HeldToken {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(token) => token.as_bytes(),
+            Self::Long(token) => token,
+        }
+    }
+}
+
+/// Why a registration ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The device registered anew here.
+    Replaced,
+    /// The device registered anew with another shard.
+    Evicted,
+    /// De-register.
+    Deregistered,
+    /// The lifetime ran out.
+    Expired,
+    /// Somebody removed it.
+    Removed,
+}
+
+/// Why a request is refused.
+enum Refusal {
+    Registration(RegistrationError),
+    NoEndpoint,
+    TooLongEndpoint,
+    Full,
+}
+
+impl From<RegistrationError> for Refusal {
+    fn from(error: RegistrationError) -> Self {
+        Self::Registration(error)
+    }
+}
+
+impl Shard {
+    pub(super) fn register(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        asker: &Asker<'_>,
+        body: &[u8],
+        rng: &mut dyn Rng,
+    ) {
+        match self.try_register(now, message, asker, body, rng) {
+            Ok(slot) => {
+                self.counters.registrations += 1;
+                let location = self.location(slot);
+                self.promise(asker, Code::CREATED, location);
+                if self.config.durable {
+                    if let Some(registration) = self.registry.get_mut(slot) {
+                        registration.flags |= HELD;
+                    }
+                } else {
+                    self.open(now, slot, rng);
+                }
+            }
+            Err(refusal) => self.refuse(asker, &refusal),
+        }
+    }
+
+    fn try_register(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        asker: &Asker<'_>,
+        body: &[u8],
+        rng: &mut dyn Rng,
+    ) -> Result<u32, Refusal> {
+        let parameters = RegisterParameters::parse_with_body(message, body)?;
+        // Without security there is no identity that could stand for the name (Core 1.2 §6.2.1).
+        let endpoint = parameters.endpoint.ok_or(Refusal::NoEndpoint)?;
+        if endpoint.len() > self.config.limits.endpoint_bytes.min(255) {
+            return Err(Refusal::TooLongEndpoint);
+        }
+        if body.is_empty() {
+            // A Profile ID alone: none is known (Core 1.2 §6.2.1).
+            return Err(RegistrationError::ObjectsUndetermined.into());
+        }
+        let old = self.registry.find(endpoint);
+        if old.is_none() && self.registry.len() >= self.config.limits.registrations as usize {
+            return Err(Refusal::Full);
+        }
+        let links = self.intern_links(body, &parameters)?;
+        fleet::join_queries(message, &mut self.text);
+        let interned =
+            self.parameters
+                .intern(fleet::qualifier(parameters.faults), &self.text, || {
+                    Ok::<_, Refusal>(ParameterSet::new(&self.text, &parameters, message))
+                })?;
+
+        if let Some(old) = old {
+            self.counters.replaced += 1;
+            self.end(now, old, End::Replaced);
+        }
+        let claim = self.config.directory.claim(endpoint, self.config.index);
+        let slot = self.registry.insert(&New {
+            name: endpoint,
+            address: asker.reply_to.peer(),
+            links,
+            parameters: interned,
+            registered: self.unix(now) as u32,
+            now: tick(now),
+            deadline: lifetime_end(now, parameters.lifetime),
+            nonce: rng.next_u32(),
+        });
+        let Some(slot) = slot else {
+            self.release(links, interned);
+            self.config.directory.release(endpoint, self.config.index);
+            return Err(Refusal::Full);
+        };
+        if let Some(shard) = claim.previous {
+            self.queue.evict(shard, endpoint.to_owned(), claim.epoch);
+        }
+        self.adopt_wishes(slot, claim.wishes);
+        self.persist_registration(now, slot, claim.epoch);
+        if let Some(device) = self.device(slot) {
+            let kind = EventKind::Registration(device);
+            self.queue.event(self.unix(now), endpoint.to_owned(), kind);
+        }
+        Ok(slot)
+    }
+
+    fn intern_links(
+        &mut self,
+        body: &[u8],
+        parameters: &RegisterParameters<'_>,
+    ) -> Result<Interned, RegistrationError> {
+        intern_links(
+            &mut self.lists,
+            body,
+            parameters.version,
+            self.config.limits.links,
+        )
+    }
+
+    pub(super) fn update(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        asker: &Asker<'_>,
+        slot: u32,
+        body: &[u8],
+        rng: &mut dyn Rng,
+    ) {
+        match self.try_update(now, message, asker, slot, body) {
+            Ok(changed) => {
+                self.counters.updates += 1;
+                if changed {
+                    self.promise(asker, Code::CHANGED, None);
+                } else {
+                    self.respond(asker, Code::CHANGED, &Response::default());
+                }
+                self.retry_observations(slot);
+                self.wake(now, slot, rng);
+            }
+            Err(refusal) => self.refuse(asker, &refusal),
+        }
+    }
+
+    /// Returns whether anything but the time changed.
+    fn try_update(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        asker: &Asker<'_>,
+        slot: u32,
+        body: &[u8],
+    ) -> Result<bool, Refusal> {
+        let Some(registration) = self.registry.get(slot).copied() else {
+            return Ok(false);
+        };
+        let old = self.parameters.get(registration.parameters);
+        let (version, mut lifetime) = (old.version, old.lifetime);
+        let qualifier = u8::from(old.without_format);
+        let parameters = UpdateParameters::parse_with_body(message, body, version)?;
+        let mut links = registration.links;
+        let mut interned = registration.parameters;
+        if parameters.has_object_list {
+            links = intern_links(&mut self.lists, body, version, self.config.limits.links)?;
+        }
+        if !fleet::has_no_query(message) {
+            let old = self.parameters.get(registration.parameters);
+            fleet::merge_queries(&old.text, message, &mut self.text);
+            let merged = if *self.text == *old.text {
+                Ok(None)
+            } else {
+                let text = &self.text;
+                self.parameters
+                    .intern(qualifier, text, || fleet::read_parameters(text, true))
+                    .map(Some)
+            };
+            match merged {
+                Ok(None) => {}
+                Ok(Some(merged)) => {
+                    interned = merged;
+                    lifetime = self.parameters.get(merged).lifetime;
+                }
+                Err(error) => {
+                    if parameters.has_object_list {
+                        self.lists.release(links);
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        let from = asker.reply_to.peer();
+        let moved = registration.address() != from;
+        let relisted = links != registration.links;
+        let changed = moved || relisted || interned != registration.parameters;
+        if parameters.has_object_list {
+            // One count too many when it is the same list, the old one otherwise.
+            self.lists.release(registration.links);
+        }
+        if interned != registration.parameters {
+            self.parameters.release(registration.parameters);
+        }
+        let deadline = lifetime_end(now, lifetime);
+        self.registry.set_deadline(slot, deadline);
+        if let Some(registration) = self.registry.get_mut(slot) {
+            registration.links = links;
+            registration.parameters = interned;
+            registration.updated = tick(now);
+            registration.heard = tick(now);
+        }
+        if moved {
+            self.counters.address_changes += 1;
+            self.registry.set_address(slot, from);
+            self.restart_observations(slot);
+        }
+        if changed {
+            let endpoint = self.registry.name(slot).to_owned();
+            if let Some(epoch) = self.config.directory.epoch(&endpoint, self.config.index) {
+                self.persist_registration(now, slot, epoch);
+            }
+            if let Some(device) = self.device(slot) {
+                self.queue
+                    .event(self.unix(now), endpoint, EventKind::Update(device));
+            }
+        }
+        Ok(changed)
+    }
+
+    pub(super) fn deregister(&mut self, now: Instant, asker: &Asker<'_>, slot: u32) {
+        self.counters.deregistrations += 1;
+        self.end(now, slot, End::Deregistered);
+        self.promise(asker, Code::DELETED, None);
+    }
+
+    pub(super) fn expire(&mut self, now: Instant, slot: u32) {
+        self.counters.expiries += 1;
+        self.end(now, slot, End::Expired);
+    }
+
+    fn refuse(&mut self, asker: &Asker<'_>, refusal: &Refusal) {
+        let (code, text) = match refusal {
+            Refusal::Registration(error) => (error.code(), error.to_string()),
+            Refusal::NoEndpoint => (
+                Code::BAD_REQUEST,
+                "ep is missing, and without security nothing stands for it".to_owned(),
+            ),
+            Refusal::TooLongEndpoint => (Code::BAD_REQUEST, "ep is too long".to_owned()),
+            Refusal::Full => (
+                Code::SERVICE_UNAVAILABLE,
+                "too many devices are registered".to_owned(),
+            ),
+        };
+        if code == Code::SERVICE_UNAVAILABLE {
+            self.counters.full += 1;
+        } else {
+            self.counters.refused_registrations += 1;
+        }
+        let response = Response {
+            payload: text.as_bytes(),
+            ..Response::default()
+        };
+        self.respond(asker, code, &response);
+    }
+
+    /// Answers once everything persisted so far is on disk.
+    fn promise(&mut self, asker: &Asker<'_>, code: Code, location: Option<Location>) {
+        if !self.config.durable || self.durable >= self.sequence {
+            let response = Response {
+                location,
+                ..Response::default()
+            };
+            return self.respond(asker, code, &response);
+        }
+        let token = match Token::new(asker.token) {
+            Some(token) => HeldToken::Short(token),
+            None => HeldToken::Long(asker.token.into()),
+        };
+        self.held.push_back(Held {
+            sequence: self.sequence,
+            reply_to: asker.reply_to,
+            token,
+            code,
+            location,
+            block: asker.block,
+        });
+    }
+
+    pub(super) fn durable(&mut self, now: Instant, through: u64, rng: &mut dyn Rng) {
+        self.durable = self.durable.max(through);
+        while let Some(held) = self.held.pop_front() {
+            if held.sequence > self.durable {
+                self.held.push_front(held);
+                return;
+            }
+            let slot = held.location.map(|location| location.slot);
+            if let Some(location) = held.location
+                && self.locate(Some(location), b"").is_none()
+            {
+                // The registration has ended meanwhile; its location must not be told any more.
+                continue;
+            }
+            let asker = Asker {
+                reply_to: held.reply_to,
+                token: held.token.as_bytes(),
+                block: held.block,
+            };
+            let response = Response {
+                location: held.location,
+                ..Response::default()
+            };
+            self.respond(&asker, held.code, &response);
+            if let Some(slot) = slot {
+                self.open(now, slot, rng);
+            }
+        }
+    }
+
+    /// The device has its 2.01: requests may follow (Core 1.2 §6.2.1).
+    fn open(&mut self, now: Instant, slot: u32, rng: &mut dyn Rng) {
+        if let Some(registration) = self.registry.get_mut(slot) {
+            registration.flags &= !HELD;
+        }
+        self.wake(now, slot, rng);
+    }
+
+    /// Goes on with whatever waits for the device.
+    pub(super) fn wake(&mut self, now: Instant, slot: u32, rng: &mut dyn Rng) {
+        if let Some(registration) = self.registry.get(slot) {
+            self.advance(now, registration.device, rng);
+        }
+    }
+
+    /// The live registration of a location.
+    pub(super) fn locate(&self, location: Option<Location>, id: &[u8]) -> Option<u32> {
+        if let Some(location) = location
+            && let Some(registration) = self.registry.get(location.slot)
+            && registration.nonce == location.nonce
+        {
+            return Some(location.slot);
+        }
+        if self.aliases.is_empty() {
+            return None;
+        }
+        let id = str::from_utf8(id).ok()?;
+        self.aliases.get(id).copied()
+    }
+
+    pub(super) fn location(&self, slot: u32) -> Option<Location> {
+        let registration = self.registry.get(slot)?;
+        Some(Location {
+            shard: self.config.index,
+            slot,
+            nonce: registration.nonce,
+        })
+    }
+
+    /// The last segment of the location path.
+    pub(super) fn registration_id(&self, slot: u32) -> String {
+        if let Some(id) = self.alias_ids.get(&slot) {
+            return id.to_string();
+        }
+        self.location(slot)
+            .map_or(String::new(), |location| location.to_string())
+    }
+
+    /// Ends a registration: operations end, observations are forgotten, wishes stay.
+    pub(super) fn end(&mut self, now: Instant, slot: u32, end: End) {
+        let Some(registration) = self.registry.get(slot).copied() else {
+            return;
+        };
+        let endpoint = self.registry.name(slot).to_owned();
+        if let Some(activity) = self.activities.remove(registration.device) {
+            self.end_activity(&endpoint, *activity);
+        }
+        if let Some(id) = self.alias_ids.remove(&slot) {
+            self.aliases.remove(&id);
+        }
+        self.registry.remove(slot);
+        self.release(registration.links, registration.parameters);
+        let kind = match end {
+            End::Replaced | End::Evicted => return,
+            End::Expired => EventKind::Expiry,
+            End::Deregistered | End::Removed => EventKind::Deregistration,
+        };
+        let released = self.config.directory.release(&endpoint, self.config.index);
+        if let Some(epoch) = released {
+            self.persist(Persist::RemoveRegistration {
+                endpoint: endpoint.clone(),
+                epoch,
+            });
+            self.queue.event(self.unix(now), endpoint, kind);
+        }
+    }
+
+    fn end_activity(&mut self, endpoint: &str, activity: Activity) {
+        self.waiting -= activity.waiting.len();
+        let waiting = activity.waiting.into_iter().map(|job| job.id);
+        let mut current = None;
+        if let Some(request) = activity.current {
+            if let Some(exchange) = request.exchange {
+                self.endpoint.cancel(exchange);
+                self.owners[exchange.index()] = NONE;
+            }
+            if request.task.is_own() {
+                self.paced -= 1;
+            }
+            if let Task::Operate(id) = request.task {
+                current = Some(id);
+            }
+        }
+        for id in current.into_iter().chain(waiting) {
+            self.counters.ended += 1;
+            let reply = Reply::Operated(Err(OperateError::RegistrationEnded));
+            self.queue.reply(id, reply);
+        }
+        for observation in activity.observations {
+            if let Some(updated_at) = observation.updated_at {
+                self.config.directory.keep_values(
+                    endpoint,
+                    observation.wish,
+                    observation.records,
+                    updated_at,
+                );
+            }
+        }
+    }
+
+    fn release(&mut self, links: Interned, parameters: Interned) {
+        self.lists.release(links);
+        self.parameters.release(parameters);
+    }
+
+    fn adopt_wishes(&mut self, slot: u32, wishes: Vec<crate::directory::KeptWish>) {
+        if wishes.is_empty() {
+            return;
+        }
+        let observations = wishes.into_iter().map(|wish| Observation {
+            records: wish.records,
+            updated_at: wish.updated_at,
+            ..Observation::new(wish.id, wish.path, wish.attributes)
+        });
+        if let Some(activity) = self.activity(slot) {
+            activity.observations.extend(observations);
+        }
+    }
+
+    /// What is going on with a device; made when nothing was.
+    pub(super) fn activity(&mut self, slot: u32) -> Option<&mut Activity> {
+        let registration = self.registry.get_mut(slot)?;
+        if registration.device == NONE {
+            registration.device = self.activities.add(slot);
+        }
+        self.activities.get_mut(registration.device)
+    }
+
+    /// An Update is a sign of life: what was not answered is asked again.
+    fn retry_observations(&mut self, slot: u32) {
+        self.each_observation(slot, |observation| {
+            if observation.retry {
+                observation.restart();
+            }
+        });
+    }
+
+    fn restart_observations(&mut self, slot: u32) {
+        self.each_observation(slot, |observation| {
+            if observation.state == WishState::Active {
+                observation.restart();
+            }
+        });
+    }
+
+    fn each_observation(&mut self, slot: u32, change: impl FnMut(&mut Observation)) {
+        let device = self.registry.get(slot).map_or(NONE, |found| found.device);
+        if let Some(activity) = self.activities.get_mut(device) {
+            activity.observations.iter_mut().for_each(change);
+        }
+    }
+
+    fn persist_registration(&mut self, now: Instant, slot: u32, epoch: u64) {
+        let Some(registration) = self.registry.get(slot).copied() else {
+            return;
+        };
+        let stored = StoredRegistration {
+            endpoint: self.registry.name(slot).to_owned(),
+            epoch,
+            shard: self.config.index,
+            registration_id: self.registration_id(slot),
+            address: registration.address(),
+            parameters: self
+                .parameters
+                .get(registration.parameters)
+                .text
+                .to_string(),
+            links: self.lists.get(registration.links).text.to_string(),
+            registered_at: f64::from(registration.registered),
+            updated_at: self.unix(now),
+        };
+        self.persist(Persist::Registration(stored));
+    }
+
+    /// The device as the control plane sees it.
+    pub(super) fn device(&self, slot: u32) -> Option<Device> {
+        let registration = self.registry.get(slot)?;
+        let parameters = self.parameters.get(registration.parameters);
+        let list = self.lists.get(registration.links);
+        let faults = parameters.faults.union(list.faults);
+        Some(Device {
+            endpoint: self.registry.name(slot).to_owned(),
+            registration_id: self.registration_id(slot),
+            version: parameters.version,
+            lifetime: parameters.lifetime,
+            binding: parameters.binding.to_string(),
+            queue_mode: parameters.queue_mode,
+            sms: parameters.sms.as_deref().map(str::to_owned),
+            address: registration.address(),
+            root: list.root.to_string(),
+            content_formats: list.formats.to_vec(),
+            registered_at: f64::from(registration.registered),
+            updated_at: self.unix_of_tick(registration.updated),
+            expires_at: (registration.deadline != NEVER)
+                .then(|| self.unix_of_tick(registration.deadline)),
+            objects: list.objects.to_vec(),
+            attributes: parameters
+                .extra
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect(),
+            faults: faults.iter().map(|fault| fault.to_string()).collect(),
+        })
+    }
+}
+
+pub(super) fn intern_links(
+    lists: &mut super::Interner<DeviceObjects>,
+    body: &[u8],
+    version: dunlin_lwm2m::Version,
+    most: usize,
+) -> Result<Interned, RegistrationError> {
+    let Ok(text) = str::from_utf8(body) else {
+        // The parser says where.
+        return match dunlin_lwm2m::registration::ObjectList::parse(body, version, most) {
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(RegistrationError::NotUtf8),
+        };
+    };
+    lists.intern(version as u8, text, || {
+        DeviceObjects::parse(text, version, most)
+    })
+}

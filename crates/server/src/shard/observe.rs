@@ -1,0 +1,306 @@
+//! Observations: made for wishes after each registration, and what the device reports
+//! (Core 1.2 §6.4, RFC 7641).
+
+use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo, Rng};
+use dunlin_lwm2m::operation::Operation;
+use std::net::SocketAddr;
+
+use super::activity::{Current, Gathered, Need, Observation, Task};
+use super::exchange::{Answer, diagnostic};
+use super::io::{Persist, StoredValues};
+use super::wheel::NONE;
+use super::{Shard, ids, prepare};
+use crate::api::{EventKind, WishState};
+
+impl Shard {
+    /// The next request to a device that nobody waits for; `None` when what was needed came to
+    /// nothing.
+    pub(super) fn own_request(
+        &mut self,
+        now: Instant,
+        index: u32,
+        deadline: Instant,
+        rng: &mut dyn Rng,
+    ) -> Option<Current> {
+        let _ = now;
+        let slot = self.activities.get(index)?.slot;
+        let accept = self.accept(slot);
+        let shard = self.config.index;
+        let activity = self.activities.get_mut(index)?;
+        if let Some(cancellation) = activity.cancellations.pop() {
+            let operation = Operation::CancelObserve {
+                path: cancellation.path,
+                accept: cancellation.accept,
+            };
+            let mut current = Current::new(Task::Cancel, operation, deadline);
+            current.token = cancellation.token;
+            return Some(current);
+        }
+        let observation = activity
+            .observations
+            .iter_mut()
+            .find(|observation| observation.need != Need::Nothing)?;
+        let (wish, path) = (observation.wish, observation.path);
+        match core::mem::replace(&mut observation.need, Need::Nothing) {
+            Need::Nothing => None,
+            Need::Attributes => match prepare::attribute_changes(&observation.attributes) {
+                Ok(attributes) => {
+                    let operation = Operation::WriteAttributes { path, attributes };
+                    Some(Current::new(Task::Attributes(wish), operation, deadline))
+                }
+                Err(why) => {
+                    observation.fail(why, false);
+                    None
+                }
+            },
+            Need::Observe => {
+                observation.accept = accept;
+                let token = *observation
+                    .token
+                    .get_or_insert_with(|| ids::token(shard, rng));
+                let operation = Operation::Observe { path, accept };
+                let mut current = Current::new(Task::Observe(wish), operation, deadline);
+                current.token = token;
+                Some(current)
+            }
+            Need::Fetch => {
+                let (gathered, _) = observation.partial.take()?;
+                let operation = Operation::Read {
+                    path,
+                    accept: observation.accept,
+                };
+                let mut current = Current::new(Task::Fetch(wish), operation, deadline);
+                current.gathered = gathered;
+                Some(current)
+            }
+        }
+    }
+
+    pub(super) fn attributes_answered(
+        &mut self,
+        _now: Instant,
+        index: u32,
+        wish: u64,
+        answer: &Answer<'_>,
+    ) {
+        if !answer.code.is_success() {
+            let why = format!("Write-Attributes: {}", refused(answer));
+            return self.observation_failed(index, wish, why, false);
+        }
+        if let Some(observation) = self.observation(index, wish) {
+            observation.need = Need::Observe;
+        }
+    }
+
+    pub(super) fn observe_answered(
+        &mut self,
+        now: Instant,
+        index: u32,
+        wish: u64,
+        answer: &Answer<'_>,
+    ) {
+        if !answer.code.is_success() {
+            return self.observation_failed(index, wish, refused(answer), false);
+        }
+        let Some(observation) = self.observation(index, wish) else {
+            return;
+        };
+        let Some(number) = answer.observe else {
+            // A plain answer: the value, but no observation (RFC 7641 §3.1).
+            self.reported(now, index, wish, answer.format, answer.payload);
+            let why = "the device answered, but does not observe this path".to_owned();
+            return self.observation_failed(index, wish, why, false);
+        };
+        observation.freshness.restart();
+        observation.freshness.is_newer(number, now);
+        observation.state = WishState::Active;
+        self.counters.observations += 1;
+        self.reported(now, index, wish, answer.format, answer.payload);
+    }
+
+    pub(super) fn fetch_answered(
+        &mut self,
+        now: Instant,
+        index: u32,
+        wish: u64,
+        answer: &Answer<'_>,
+    ) {
+        if answer.code.is_success() {
+            self.reported(now, index, wish, answer.format, answer.payload);
+        }
+    }
+
+    pub(super) fn observation_failed(&mut self, index: u32, wish: u64, why: String, retry: bool) {
+        if let Some(observation) = self.observation(index, wish) {
+            observation.fail(why, retry);
+            self.counters.observation_failures += 1;
+        }
+    }
+
+    fn observation(&mut self, index: u32, wish: u64) -> Option<&mut Observation> {
+        self.activities.get_mut(index)?.observation(wish)
+    }
+
+    /// A response that belongs to no open exchange: a notification, an answer that took another
+    /// way, or a mistake.
+    pub(super) fn unmatched(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        reply_to: ReplyTo<SocketAddr>,
+        rng: &mut dyn Rng,
+    ) {
+        let from = reply_to.peer();
+        let mut observed = None;
+        let mut requested = None;
+        for slot in self.registry.at(from) {
+            let index = self.registry.get(slot).map_or(NONE, |found| found.device);
+            let Some(activity) = self.activities.get(index) else {
+                continue;
+            };
+            let wish = activity.observations.iter().find(|observation| {
+                observation
+                    .token
+                    .is_some_and(|token| token.as_bytes() == message.token)
+            });
+            if let Some(observation) = wish {
+                observed = Some((index, observation.wish));
+            }
+            if let Some(current) = &activity.current
+                && current.token.as_bytes() == message.token
+                && let Some(exchange) = current.exchange
+            {
+                requested = Some((index, exchange));
+            }
+        }
+        if let Some((_, exchange)) = requested {
+            // The device has another address than when it was asked.
+            self.acknowledge(&reply_to);
+            self.endpoint.cancel(exchange);
+            return self.answered(now, exchange, message, rng);
+        }
+        match observed {
+            Some((index, wish)) => {
+                self.acknowledge(&reply_to);
+                self.notified(now, index, wish, message);
+                self.advance(now, index, rng);
+            }
+            None => {
+                // Ends an observation that nobody knows any more (RFC 7641 §3.6).
+                self.counters.unknown_token += 1;
+                let length = self.endpoint.reject(&reply_to, &mut self.out);
+                self.transmit_out(from, length);
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, reply_to: &ReplyTo<SocketAddr>) {
+        let length = self.endpoint.accept(reply_to, &mut self.out);
+        self.transmit_out(reply_to.peer(), length);
+    }
+
+    fn transmit_out(&mut self, to: SocketAddr, length: usize) {
+        let bytes = &self.out[..length];
+        self.queue
+            .transmit(to, |buffer| buffer.extend_from_slice(bytes));
+    }
+
+    fn notified(&mut self, now: Instant, index: u32, wish: u64, message: &Message<'_>) {
+        let longest = self.config.limits.answer_bytes;
+        let Some(observation) = self.observation(index, wish) else {
+            return;
+        };
+        if !message.code.is_success() {
+            // It ends the observation (RFC 7641 §4.2).
+            let answer = Answer {
+                code: message.code,
+                format: message.content_format(),
+                payload: message.payload,
+                observe: None,
+                message,
+            };
+            let why = refused(&answer);
+            return self.observation_failed(index, wish, why, false);
+        }
+        let Some(number) = message.observe() else {
+            let why = "the device ended the observation".to_owned();
+            return self.observation_failed(index, wish, why, false);
+        };
+        if !observation.freshness.is_newer(number, now) {
+            self.counters.stale += 1;
+            return;
+        }
+        observation.state = WishState::Active;
+        let more = message
+            .value(OptionNumber::BLOCK2)
+            .map_or(Ok(None), |_| Gathered::begin(message, longest));
+        match more {
+            Ok(None) => {
+                let format = message.content_format();
+                self.reported(now, index, wish, format, message.payload);
+            }
+            Ok(Some(gathered)) => {
+                observation.partial = Some((gathered, message.content_format()));
+                observation.need = Need::Fetch;
+            }
+            Err(_) => self.counters.undecodable_notifications += 1,
+        }
+    }
+
+    /// The device told the value of what is observed.
+    fn reported(
+        &mut self,
+        now: Instant,
+        index: u32,
+        wish: u64,
+        format: Option<u16>,
+        payload: &[u8],
+    ) {
+        let Some(activity) = self.activities.get(index) else {
+            return;
+        };
+        let slot = activity.slot;
+        let observed = activity
+            .observations
+            .iter()
+            .find(|observation| observation.wish == wish);
+        let Some(path) = observed.map(|observation| observation.path) else {
+            return;
+        };
+        let Ok(mut records) = self.decode(now, slot, path, format, payload) else {
+            self.counters.undecodable_notifications += 1;
+            return;
+        };
+        let unix = self.unix(now);
+        for record in &mut records {
+            record.time.get_or_insert(unix);
+        }
+        self.counters.notifications += 1;
+        let endpoint = self.registry.name(slot).to_owned();
+        if let Some(observation) = self.observation(index, wish) {
+            observation.records.clone_from(&records);
+            observation.updated_at = Some(unix);
+        }
+        self.persist(Persist::Values(StoredValues {
+            endpoint: endpoint.clone(),
+            wish,
+            records: records.clone(),
+            updated_at: unix,
+        }));
+        let kind = EventKind::Notification {
+            wish,
+            path,
+            records,
+        };
+        self.queue.event(unix, endpoint, kind);
+    }
+}
+
+/// An error answer in words.
+fn refused(answer: &Answer<'_>) -> String {
+    let Answer { code, .. } = *answer;
+    let text = diagnostic(answer);
+    let separator = if text.is_empty() { "" } else { ": " };
+    let name = if code == Code::EMPTY { "" } else { code.name() };
+    format!("the device answered {code} {name}{separator}{text}")
+}

@@ -1,0 +1,6 @@
+//! The engine of a shard in virtual time, driven by raw bytes.
+#![allow(missing_docs, unreachable_pub, reason = "tests")]
+
+mod operation;
+mod registration;
+mod world;
