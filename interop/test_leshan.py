@@ -140,11 +140,19 @@ def test_registration_and_deregistration_events(pair, new_device, endpoint):
 def test_same_endpoint_again_replaces(pair, new_device, endpoint):
     first = new_device(pair.server, pair.device.name, endpoint)
     old = pair.server.registration(endpoint)["id"]
-    first.process.process.kill()  # gone without a word
-    with pair.server.events() as events:
-        second = new_device(pair.server, pair.device.name, endpoint)
-        wait_until(lambda: pair.server.registration(endpoint)["id"] != old, 10, "a new registration id")
-        assert events
+    first.process.kill()  # gone without a word
+    # (the old one still counts until the new one has registered)
+    second = DEVICES[pair.device.name](pair.server.coap, endpoint)
+    try:
+        second.wait_registered()
+        wait_until(lambda: pair.server.registration(endpoint)["id"] != old, 20, "a new registration id")
+        wait_until(lambda: pair.server.read(endpoint, "/3/0/0").ok, 20, "the new one to be managed")
+        check_replaced(pair, second, endpoint)
+    finally:
+        second.stop()
+
+
+def check_replaced(pair, second, endpoint):
     assert pair.server.endpoints().count(endpoint) == 1
     # and the new one is reachable at its new address
     second.set("/3303/0/5700", 19.75)

@@ -42,6 +42,8 @@ def device(request, aio_server):
         running.ask = lambda code, path, payload=b"", **options: aio_server.request(
             code, endpoint, path, payload, **options
         )
+        # it has the answer to its Register when it serves
+        wait_until(lambda: status_of(running.ask(aiocoap.GET, "/3/0/0")) == "2.05", 20, "a first Read")
         running.observe = lambda path, **options: aio_server.observe(endpoint, path, **options)
         running.registration = lambda: aio_server.registration(endpoint)
         yield running

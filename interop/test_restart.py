@@ -30,8 +30,7 @@ def test_registration_survives_a_kill(fixed, new_device, endpoint):
     server = fixed()
     device = new_device(server, "leshan", endpoint)
     before = server.registration(endpoint)
-    server.process.process.kill()
-    server.process.process.wait()
+    server.process.kill()
 
     server = fixed()
     after = server.registration(endpoint)
@@ -54,9 +53,8 @@ def test_observation_wish_survives_a_kill(fixed, new_device, endpoint):
     path = "/3303/0/5700"
     first = new_device(server, "leshan", endpoint)
     server.observe(endpoint, path)
-    first.process.process.kill()
-    server.process.process.kill()
-    server.process.process.wait()
+    first.process.kill()
+    server.process.kill()
 
     server = fixed()
     response = call("GET", server.http, f"/api/v1/devices/{endpoint}/observations")

@@ -20,7 +20,7 @@ def java(main, *arguments):
 
 
 def leshan_demo(coap, coaps, web):
-    """Leshan's own demo server application (an older release, the newest one published as a resolvable artifact)."""
+    """Leshan's own demo server application (an older release, see README.md)."""
     return [
         "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m",
         "--add-opens", "java.base/java.util=ALL-UNNAMED",  # its JSON library reflects on java.util

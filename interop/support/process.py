@@ -111,6 +111,11 @@ class Process:
     def alive(self):
         return self.process.poll() is None
 
+    def kill(self):
+        """SIGKILL, and nothing else: what a crash looks like."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
     def stop(self):
         if self in _running:
             _running.remove(self)
