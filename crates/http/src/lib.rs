@@ -111,7 +111,8 @@ pub fn openapi() -> String {
 }
 
 /// The whole HTTP face of a server: API, metrics and console.
-pub fn router(control: Control, models: Arc<Models>) -> Router {
+pub fn router(control: Control) -> Router {
+    let models = Arc::clone(control.models());
     let (router, _) = api();
     let document: &'static str = openapi().leak();
     let json = [(header::CONTENT_TYPE, "application/json")];
@@ -139,10 +140,9 @@ pub fn router(control: Control, models: Arc<Models>) -> Router {
 pub async fn serve(
     listener: tokio::net::TcpListener,
     control: Control,
-    models: Arc<Models>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(control, models))
+    axum::serve(listener, router(control))
         .with_graceful_shutdown(shutdown)
         .await
 }
