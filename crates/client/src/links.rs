@@ -11,9 +11,14 @@ use crate::object::{Instance, Object, Objects};
 use crate::tree::{self, Target, all, instance_ids, is_hidden, is_present};
 
 /// The version of an object where it has to be told: it is not the one implied.
+///
+/// The core objects here have nothing but what every version of theirs has or allows to be absent,
+/// so that they are of whichever version the enabler in use implies.
 fn told_version(definition: &ObjectDefinition, version: Version) -> Option<ObjectVersion> {
-    (definition.version != implied_object_version(version, definition.id))
-        .then_some(definition.version)
+    const LAST_CORE_OBJECT: u16 = 7;
+    let is_implied = definition.id <= LAST_CORE_OBJECT
+        || definition.version == implied_object_version(version, definition.id);
+    (!is_implied).then_some(definition.version)
 }
 
 /// Writes the object list of a Register into `buffer` and returns its length.

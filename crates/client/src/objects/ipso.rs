@@ -41,8 +41,12 @@ macro_rules! sensor {
             /// A new value; the measured minimum and maximum follow.
             pub fn measure(&mut self, value: f64) {
                 self.value = value;
-                self.min = self.min.min(value);
-                self.max = self.max.max(value);
+                self.follow();
+            }
+
+            fn follow(&mut self) {
+                self.min = self.min.min(self.value);
+                self.max = self.max.max(self.value);
             }
 
             /// The last value.
@@ -64,6 +68,12 @@ macro_rules! sensor {
                 };
                 5700 => read value;
                 5701 => read units;
+                written => |this, resource| {
+                    if resource == 5700 {
+                        this.follow();
+                    }
+                    Ok(())
+                };
             }
         }
     };

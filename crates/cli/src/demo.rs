@@ -1,0 +1,181 @@
+//! The demo devices of `dunlin serve --demo N`: real clients on real sockets, with values that
+//! move.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dunlin_client::{Client, Config, Event, Input, Instant, Output, Version};
+
+use crate::device::{Clock, Dice, Objects};
+
+/// Seconds a registration lasts: short, so that a demonstration shows Updates.
+const LIFETIME: u32 = 60;
+/// How often values move.
+const TICK: Duration = Duration::from_secs(2);
+/// How soon a device notices that it shall end.
+const SLICE: Duration = Duration::from_millis(250);
+const STACK: usize = 512 * 1024;
+
+type Demo = Client<Objects, 16, 16, 4096, 1152>;
+
+/// Running demo devices; they end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct DemoDevices {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl DemoDevices {
+    /// Ends the devices and waits until they have.
+    pub(crate) fn stop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a demo device ended with a panic");
+            }
+        }
+    }
+}
+
+impl Drop for DemoDevices {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Starts devices `demo-1` to `demo-N` towards a server.
+pub(crate) fn spawn(count: u16, server: SocketAddr) -> io::Result<DemoDevices> {
+    let server = reachable(server);
+    let mut devices = DemoDevices {
+        stop: Arc::new(AtomicBool::new(false)),
+        threads: Vec::new(),
+    };
+    for number in 1..=count {
+        let local: IpAddr = if server.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        let socket = UdpSocket::bind((local, 0))?;
+        let stop = Arc::clone(&devices.stop);
+        let thread = std::thread::Builder::new()
+            .name(format!("demo-{number}"))
+            .stack_size(STACK)
+            .spawn(move || run(number, server, &socket, &stop))?;
+        devices.threads.push(thread);
+    }
+    Ok(devices)
+}
+
+/// A server that listens everywhere is reached over loopback.
+fn reachable(server: SocketAddr) -> SocketAddr {
+    let ip = match server.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, server.port())
+}
+
+fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
+    let clock = Clock::new();
+    let mut dice = Dice::new();
+    let name = format!("demo-{number}");
+    let config = Config {
+        // Each version in turn.
+        version: match number % 3 {
+            1 => Version::V1_1,
+            2 => Version::V1_2,
+            _ => Version::V1_0,
+        },
+        ..Config::new(&name)
+    };
+    let mut client: Box<Demo> = Box::new(Client::new(config, Objects::new(&name), &mut dice));
+    client.server_mut().lifetime = LIFETIME;
+    client.connect(clock.now(), server);
+    let mut next_tick = clock.now();
+    let mut buffer = [0; 2048];
+    let mut received: Option<(SocketAddr, usize)> = None;
+    while !stop.load(Ordering::Relaxed) {
+        let now = clock.now();
+        if now >= next_tick {
+            next_tick = now + TICK;
+            move_values(client.objects_mut(), f64::from(number), now);
+        }
+        let input = match received.take() {
+            Some((from, length)) => Input::Datagram {
+                from,
+                bytes: buffer.get(..length).unwrap_or_default(),
+            },
+            None => Input::Timer,
+        };
+        let mut restart = false;
+        let mut outputs = client.handle(now, &mut dice, input);
+        while let Some(output) = outputs.next() {
+            match output {
+                // A datagram that is not sent is repeated like a lost one.
+                Output::Transmit { to, bytes } => {
+                    let _ = socket.send_to(bytes, to);
+                }
+                Output::Event(event) => {
+                    tracing::debug!(device = name, ?event);
+                    restart |= matches!(
+                        event,
+                        Event::Reboot
+                            | Event::FactoryReset
+                            | Event::RegistrationFailed { retry_at: None, .. }
+                    );
+                }
+            }
+        }
+        if restart {
+            client.connect(now, server);
+        }
+        let next = client
+            .next_timeout()
+            .map_or(next_tick, |timeout| timeout.min(next_tick));
+        let wait = next.saturating_since(clock.now()).min(SLICE);
+        if wait.is_zero() || socket.set_read_timeout(Some(wait)).is_err() {
+            continue;
+        }
+        received = socket
+            .recv_from(&mut buffer)
+            .ok()
+            .map(|(length, from)| (from, length));
+    }
+}
+
+/// Waves of a few minutes, each device with a phase of its own, and a battery that drains and is
+/// charged.
+fn move_values(objects: &mut Objects, phase: f64, now: Instant) {
+    objects.tick();
+    let seconds = now.as_micros() as f64 / 1e6;
+    let wave = |period: f64| (seconds / period * core::f64::consts::TAU + phase).sin();
+    let rounded = |value: f64| (value * 10.0).round() / 10.0;
+    if let Some(temperature) = objects.temperature.get_mut(0) {
+        temperature.measure(rounded(21.0 + phase + 2.5 * wave(120.0) + 0.3 * wave(7.0)));
+    }
+    if let Some(humidity) = objects.humidity.get_mut(0) {
+        humidity.measure(rounded(50.0 - 8.0 * wave(180.0)));
+    }
+    if let Some(light) = objects.light.get_mut(0)
+        && light.on
+    {
+        light.on_time = light.on_time.saturating_add(TICK.as_secs() as u32);
+    }
+    let battery = (60.0 + 39.0 * wave(900.0)).round() as u8;
+    if objects.device.battery_level != Some(battery) {
+        objects.device.battery_level = Some(battery);
+    }
+    let signal = -70 + (6.0 * wave(60.0)).round() as i32;
+    if objects.connectivity.signal_strength != signal {
+        objects.connectivity.signal_strength = signal;
+    }
+    objects.location.latitude = 53.5586 + 0.01 * phase + 0.002 * wave(300.0);
+    objects.location.longitude = 6.7489 + 0.003 * wave(240.0);
+    objects.location.timestamp = crate::device::unix_time();
+}

@@ -1,0 +1,116 @@
+//! What the device and the demo devices consist of.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dunlin_client::objects::{
+    ConnectivityMonitoring, Device, FirmwareUpdate, Humidity, LightControl, Location, Temperature,
+    text,
+};
+use dunlin_client::{Instances, Multiple, Single, objects};
+
+/// Objects 3, 4, 5, 6, 3303, 3304 and 3311.
+pub(crate) struct Objects {
+    pub(crate) device: Single<Device>,
+    pub(crate) connectivity: Single<ConnectivityMonitoring>,
+    pub(crate) firmware: Single<FirmwareUpdate>,
+    pub(crate) location: Single<Location>,
+    pub(crate) temperature: Instances<Temperature, 8>,
+    pub(crate) humidity: Instances<Humidity, 4>,
+    pub(crate) light: Instances<LightControl, 4>,
+}
+
+objects!(Objects {
+    device,
+    connectivity,
+    firmware,
+    location,
+    temperature,
+    humidity,
+    light
+});
+
+impl Objects {
+    /// A device with plausible values.
+    pub(crate) fn new(serial: &str) -> Self {
+        let device = Device {
+            manufacturer: text("Dunlin"),
+            model: text("dunlin device"),
+            serial: text(serial),
+            firmware_version: text(env!("CARGO_PKG_VERSION")),
+            power_sources: list([1, 5]),
+            voltages: list([3800, 5000]),
+            currents: list([125, 900]),
+            battery_level: Some(87),
+            battery_status: Some(0),
+            memory_free: Some(15),
+            memory_total: Some(64),
+            current_time: unix_time(),
+            device_type: text("demonstration"),
+            ..Device::default()
+        };
+        let connectivity = ConnectivityMonitoring {
+            bearer: 21,
+            available_bearers: list([21, 41]),
+            signal_strength: -67,
+            ip_addresses: list([text("127.0.0.1")]),
+            ..ConnectivityMonitoring::default()
+        };
+        let location = Location {
+            latitude: 53.5586,
+            longitude: 6.7489,
+            altitude: Some(4.0),
+            timestamp: unix_time(),
+            ..Location::default()
+        };
+        Self {
+            device: Single::new(device),
+            connectivity: Single::new(connectivity),
+            firmware: Single::new(FirmwareUpdate::default()),
+            location: Single::new(location),
+            temperature: Instances::new().with(0, Temperature::new(21.5)),
+            humidity: Instances::new().with(0, Humidity::new(48.0)),
+            light: Instances::new().with(0, LightControl::default()),
+        }
+    }
+
+    /// The clock of `/3/0/13` goes on; nobody is notified of that.
+    pub(crate) fn tick(&mut self) {
+        self.device.unmarked().current_time = unix_time();
+    }
+}
+
+fn list<T, const N: usize, const M: usize>(values: [T; M]) -> Multiple<T, N> {
+    (0..).zip(values).collect()
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_time() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() as i64)
+}
+
+/// Randomness for tokens and back-off: SipHash of a counter under a key from the system.
+pub(crate) struct Dice {
+    key: RandomState,
+    counter: u64,
+}
+
+impl Dice {
+    pub(crate) fn new() -> Self {
+        Self {
+            key: RandomState::new(),
+            counter: 0,
+        }
+    }
+}
+
+impl dunlin_client::Rng for Dice {
+    fn next_u32(&mut self) -> u32 {
+        self.counter += 1;
+        let mut hasher = self.key.build_hasher();
+        hasher.write_u64(self.counter);
+        hasher.finish() as u32
+    }
+}
