@@ -266,6 +266,7 @@ fn registering_again_from_any_port_leaves_one_registration() {
                 "round {round}: {page:?}"
             );
         }
+        devices.push(device);
     }
     assert_eq!(
         locations.len(),

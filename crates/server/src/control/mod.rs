@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use dunlin_lwm2m::Path;
+use dunlin_lwm2m::model::Models;
 use tokio::sync::oneshot;
 
 use crate::api::{
@@ -55,6 +56,7 @@ pub struct Control {
 pub(crate) struct Shared {
     pub(crate) inboxes: Arc<[Inbox]>,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) models: Arc<Models>,
     pub(crate) bus: Arc<EventBus>,
     pub(crate) writer: WriterHandle,
     pub(crate) started: Instant,
@@ -217,6 +219,11 @@ impl Control {
     /// [`EVENTS_KEPT`] reach ([`Delivery::Reset`] comes first when they do not).
     pub fn subscribe(&self, after: Option<u64>) -> Subscription {
         self.shared.bus.subscribe(after)
+    }
+
+    /// The object definitions the server knows.
+    pub fn models(&self) -> &Arc<Models> {
+        &self.shared.models
     }
 
     /// How the server is.

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use dunlin_coap::{Rng, TransmissionParameters};
+use dunlin_lwm2m::ObjectVersion;
+use dunlin_lwm2m::definition::ResourceType;
+use dunlin_lwm2m::model::Models;
 use dunlin_net::{Clock, OsRng, UdpSocket, Waker, available_cpus, drive, pin_to_cpu, unix_time};
 
 use crate::control::{Control, EventBus, Shared};
@@ -41,14 +44,14 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// CoAP transmission parameters.
     pub transmission: TransmissionParameters,
-    /// Types of resources.
-    pub types: Arc<dyn ObjectTypes>,
+    /// Object definitions: types of resources for the shards, everything else for people.
+    pub models: Arc<Models>,
 }
 
-impl ServerConfig {
-    /// A server on loopback, port 5683, in memory, one shard for each CPU, that knows these types
-    /// of resources.
-    pub fn new(types: Arc<dyn ObjectTypes>) -> Self {
+impl Default for ServerConfig {
+    /// A server on loopback, port 5683, in memory, one shard for each CPU, with the object
+    /// definitions that come with Dunlin.
+    fn default() -> Self {
         Self {
             coap: SocketAddr::from(([127, 0, 0, 1], 5683)),
             shards: 0,
@@ -57,8 +60,19 @@ impl ServerConfig {
             pin: false,
             limits: Limits::default(),
             transmission: TransmissionParameters::default(),
-            types,
+            models: Arc::new(Models::embedded()),
         }
+    }
+}
+
+impl ObjectTypes for Models {
+    fn resource_type(
+        &self,
+        object: u16,
+        version: ObjectVersion,
+        resource: u16,
+    ) -> Option<ResourceType> {
+        Some(self.resource(object, version, resource)?.resource_type())
     }
 }
 
@@ -191,6 +205,7 @@ impl Server {
         let control = Control::new(Shared {
             inboxes: Arc::clone(&inboxes),
             directory,
+            models: Arc::clone(&config.models),
             bus: Arc::clone(&bus),
             writer: writer.clone(),
             started: std::time::Instant::now(),
@@ -287,6 +302,7 @@ fn restore(
     clock: &Clock,
     store: &mut dyn Store,
 ) -> Result<(Vec<Shard>, Restored), StoreError> {
+    let models: Arc<dyn ObjectTypes> = Arc::clone(&config.models) as _;
     let directory = Arc::new(Directory::new(count, OsRng::new().next_u64()));
     let now = clock.now();
     let unix_origin = unix_time() - now.as_micros() as f64 / 1e6;
@@ -300,7 +316,7 @@ fn restore(
                 unix_origin,
                 durable: config.durable && config.data.is_some(),
                 directory: Arc::clone(&directory),
-                models: Arc::clone(&config.types),
+                models: Arc::clone(&models),
             })
         })
         .collect();
@@ -312,8 +328,8 @@ fn restore(
     store.load(&mut |stored| match stored {
         Stored::Registration(stored) => {
             // There may be fewer shards than last time.
-            let index = usize::from(stored.shard % count);
-            if shards[index].restore(now, &stored) {
+            let owner = usize::from(Shard::owner(&stored, count));
+            if shards[owner].restore(now, &stored) {
                 restored.registrations += 1;
             } else {
                 tracing::warn!(
@@ -323,15 +339,17 @@ fn restore(
             }
         }
         Stored::Wish(stored) => {
-            if shards[0].restore_wish(&stored) {
+            let home = usize::from(restored.directory.home(&stored.endpoint));
+            if shards[home].restore_wish(&stored) {
                 restored.wishes += 1;
             } else {
                 tracing::warn!(endpoint = stored.endpoint, "a stored wish is left out");
             }
         }
         Stored::Values(stored) => {
+            let home = usize::from(restored.directory.home(&stored.endpoint));
             // Values without a wish are no loss.
-            let _ = shards[0].restore_values(stored);
+            let _ = shards[home].restore_values(stored);
         }
     })?;
     Ok((shards, restored))

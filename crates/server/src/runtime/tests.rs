@@ -2,13 +2,12 @@ use std::net::UdpSocket as Plain;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::shard::NoObjectTypes;
 
 fn config(shards: usize) -> ServerConfig {
     ServerConfig {
         coap: "127.0.0.1:0".parse().unwrap(),
         shards,
-        ..ServerConfig::new(Arc::new(NoObjectTypes))
+        ..ServerConfig::default()
     }
 }
 
