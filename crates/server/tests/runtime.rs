@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use dunlin_coap::{Code, Message, MessageWriter, OptionNumber, Type};
@@ -58,13 +58,16 @@ struct RawDevice {
 
 impl RawDevice {
     fn new() -> Self {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket
             .set_read_timeout(Some(Duration::from_secs(5)))
             .unwrap();
         Self {
             socket,
-            message_id: 1,
+            // A port may be given out again within a test, and then the same message id from it
+            // would be a duplicate.
+            message_id: NEXT.fetch_add(256, Ordering::Relaxed),
         }
     }
 
