@@ -40,10 +40,10 @@ pub(super) fn is_wrong_notation(text: &str) -> bool {
         .split_ascii_whitespace()
         .skip(1)
         .any(|word| word == "to");
-    has_word_to
-        || text
-            .split([',', ';'])
-            .any(|item| dashed(item.trim()).is_some())
+    let has_dash = text.as_bytes().windows(3).any(|window| {
+        matches!(window, [before, b'-', after] if before.is_ascii_digit() && after.is_ascii_digit())
+    });
+    has_word_to || has_dash
 }
 
 struct Item {
@@ -157,7 +157,14 @@ mod tests {
 
     #[test]
     fn tells_wrong_notation() {
-        for text in ["0-255 bytes", "1-65534", "<7 to >12.5", "0 to 3", "0-4"] {
+        for text in [
+            "0-255 bytes",
+            "16-32-48 bytes",
+            "1-65534",
+            "<7 to >12.5",
+            "0 to 3",
+            "0-4",
+        ] {
             assert!(is_wrong_notation(text), "{text}");
         }
         for text in [

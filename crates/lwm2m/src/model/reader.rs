@@ -8,7 +8,7 @@ use super::{Finding, ObjectModel, Position, ResourceModel, Rule, is_known_unit, 
 use crate::definition::Operations;
 use crate::{DataType, MAX_ID, ObjectVersion, Version};
 
-/// The most findings that are listed. To tell the line of each costs a walk through the file.
+/// The most findings that are listed.
 const MAX_FINDINGS: usize = 1000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,8 @@ struct Child<'a, 'input> {
 
 pub(super) struct Reader<'a, 'input> {
     document: &'a Document<'input>,
+    /// Where each line starts, in bytes.
+    lines: Vec<usize>,
     schema: Schema,
     findings: Vec<Finding>,
 }
@@ -69,6 +71,9 @@ impl<'a, 'input> Reader<'a, 'input> {
     ) -> (Vec<ObjectModel>, Vec<Finding>) {
         let mut reader = Self {
             document,
+            lines: std::iter::once(0)
+                .chain(text.match_indices('\n').map(|(index, _)| index + 1))
+                .collect(),
             schema: Schema::V1_1,
             findings: Vec::new(),
         };
@@ -94,16 +99,24 @@ impl<'a, 'input> Reader<'a, 'input> {
             }
             return;
         }
-        let position = self.document.text_pos_at(node.range().start);
+        let position = self.position(node.range().start);
         self.findings.push(Finding {
             rule,
-            position: Position {
-                line: position.row,
-                column: position.col,
-            },
+            position,
             message,
             fatal,
         });
+    }
+
+    fn position(&self, offset: usize) -> Position {
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let before = self.document.input_text().get(start..offset);
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Position {
+            line: number(line),
+            column: number(before.map_or(0, |before| before.chars().count())).saturating_add(1),
+        }
     }
 
     /// Checks 406 to 408: how the bytes are laid out.
