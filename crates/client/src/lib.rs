@@ -7,7 +7,6 @@
 
 mod blocks;
 mod client;
-mod definitions;
 mod digest;
 mod engine;
 mod links;

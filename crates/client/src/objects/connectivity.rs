@@ -1,4 +1,4 @@
-use crate::definitions::{CONNECTIVITY_MONITORING, CONNECTIVITY_STATISTICS};
+use dunlin_lwm2m::definition::objects::{CONNECTIVITY_MONITORING, CONNECTIVITY_STATISTICS};
 use heapless::String;
 
 use crate::object;

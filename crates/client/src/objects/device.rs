@@ -1,4 +1,4 @@
-use crate::definitions::DEVICE;
+use dunlin_lwm2m::definition::objects::DEVICE;
 use heapless::String;
 
 use crate::object;

@@ -1,5 +1,5 @@
-use crate::definitions::FIRMWARE_UPDATE;
 use dunlin_coap::Code;
+use dunlin_lwm2m::definition::objects::FIRMWARE_UPDATE;
 use dunlin_lwm2m::{DataType, Value};
 use heapless::{String, Vec};
 

@@ -1,4 +1,4 @@
-use crate::definitions::{ACCELEROMETER, HUMIDITY, LIGHT_CONTROL, TEMPERATURE};
+use dunlin_lwm2m::definition::objects::{ACCELEROMETER, HUMIDITY, LIGHT_CONTROL, TEMPERATURE};
 use heapless::String;
 
 use crate::object;
@@ -17,6 +17,8 @@ macro_rules! sensor {
             pub range_max: Option<f64>,
             /// Unit symbol.
             pub units: &'static str,
+            /// What the sensor is for; the server may write it.
+            pub application_type: Option<String<32>>,
         }
 
         impl Default for $name {
@@ -35,6 +37,7 @@ macro_rules! sensor {
                     range_min: None,
                     range_max: None,
                     units: $units,
+                    application_type: None,
                 }
             }
 
@@ -68,6 +71,7 @@ macro_rules! sensor {
                 };
                 5700 => read value;
                 5701 => read units;
+                5750 => read_write application_type;
                 written => |this, resource| {
                     if resource == 5700 {
                         this.follow();

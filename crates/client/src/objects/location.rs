@@ -1,4 +1,4 @@
-use crate::definitions::LOCATION;
+use dunlin_lwm2m::definition::objects::LOCATION;
 use heapless::Vec;
 
 use crate::object;

@@ -1,4 +1,4 @@
-use crate::definitions::SECURITY;
+use dunlin_lwm2m::definition::objects::SECURITY;
 use heapless::{String, Vec};
 
 use crate::object;

@@ -1,5 +1,5 @@
-use crate::definitions::SERVER;
 use dunlin_coap::Code;
+use dunlin_lwm2m::definition::objects::SERVER;
 use heapless::String;
 
 use crate::object;
