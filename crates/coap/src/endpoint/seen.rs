@@ -24,31 +24,78 @@ pub(super) enum Answer {
     Acknowledged,
     /// A reset, which can be made again.
     Rejected,
-    /// These bytes of the ring.
-    Stored { position: u64, length: u32 },
+    /// These bytes of the ring; see [`Ring`] for the position.
+    Stored { position: u32, length: u16 },
     /// An answer that the ring had no room for.
     NotStored,
     /// A NON: never answered again.
     NonConfirmable,
 }
 
-/// Room for the memory of one message of a peer, lent to an [`Endpoint`](crate::Endpoint).
+/// Room for the memory of one message of a peer, lent to an [`Endpoint`](crate::Endpoint): twelve
+/// bytes and an optional peer. A large server has millions.
 #[derive(Clone, Copy, Debug)]
 pub struct SeenSlot<P> {
     peer: Option<P>,
-    expires: Instant,
-    answer: Answer,
+    expires: Tick,
+    /// Of a stored answer; else what [`SeenSlot::answer`] makes of it.
+    position: u32,
+    /// Of a stored answer, which is not empty; else 0.
+    length: u16,
     message_id: u16,
+}
+
+/// Time in steps of 2^16 microseconds, which wraps after 8.9 years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tick(u32);
+
+impl Tick {
+    /// The first step that has not begun at `instant`.
+    fn after(instant: Instant) -> Self {
+        Self((instant.as_micros() >> 16) as u32).later(1)
+    }
+
+    fn later(self, steps: u32) -> Self {
+        Self(self.0.wrapping_add(steps))
+    }
+
+    /// Steps from `now` on; not positive when it has passed.
+    fn left(self, now: Instant) -> i32 {
+        self.0.wrapping_sub((now.as_micros() >> 16) as u32) as i32
+    }
 }
 
 impl<P> SeenSlot<P> {
     /// An empty slot.
     pub const EMPTY: Self = Self {
         peer: None,
-        expires: Instant::ZERO,
-        answer: Answer::InProgress,
+        expires: Tick(0),
+        position: 0,
+        length: 0,
         message_id: 0,
     };
+
+    fn answer(&self) -> Answer {
+        match (self.length, self.position) {
+            (0, 0) => Answer::InProgress,
+            (0, 1) => Answer::Acknowledged,
+            (0, 2) => Answer::Rejected,
+            (0, 3) => Answer::NonConfirmable,
+            (0, _) => Answer::NotStored,
+            (length, position) => Answer::Stored { position, length },
+        }
+    }
+
+    fn set_answer(&mut self, answer: Answer) {
+        (self.length, self.position) = match answer {
+            Answer::InProgress => (0, 0),
+            Answer::Acknowledged => (0, 1),
+            Answer::Rejected => (0, 2),
+            Answer::NonConfirmable => (0, 3),
+            Answer::NotStored => (0, 4),
+            Answer::Stored { position, length } => (length, position),
+        };
+    }
 }
 
 impl<P> Default for SeenSlot<P> {
@@ -95,13 +142,13 @@ pub(super) fn look_up<P: Copy + Eq + Hash>(
     let mut own = 0;
     let mut free = None;
     for (index, slot) in ways.iter().enumerate() {
-        if slot.peer.is_none() || slot.expires <= now {
+        if slot.peer.is_none() || slot.expires.left(now) <= 0 {
             free = Some(index);
         } else if slot.peer == Some(peer) {
             if slot.message_id == message_id {
                 return Seen::Before {
                     slot: (first + index) as u32,
-                    answer: slot.answer,
+                    answer: slot.answer(),
                 };
             }
             own += 1;
@@ -115,8 +162,8 @@ pub(super) fn look_up<P: Copy + Eq + Hash>(
             .min_by_key(|(_, slot)| {
                 (
                     crowding && slot.peer != Some(peer),
-                    slot.answer == Answer::InProgress,
-                    slot.expires,
+                    slot.answer() == Answer::InProgress,
+                    slot.expires.left(now),
                 )
             })
             .map(|(index, _)| index)
@@ -126,10 +173,11 @@ pub(super) fn look_up<P: Copy + Eq + Hash>(
     };
     *slot = SeenSlot {
         peer: Some(peer),
-        expires,
-        answer,
+        expires: Tick::after(expires),
         message_id,
+        ..SeenSlot::EMPTY
     };
+    slot.set_answer(answer);
     let index = first + victim.unwrap_or_default();
     new(index as u32, free.is_none())
 }
@@ -150,7 +198,7 @@ pub(super) fn answered<P: Copy + Eq>(
         && slot.peer == Some(peer)
         && slot.message_id == message_id
     {
-        slot.answer = answer;
+        slot.set_answer(answer);
     }
 }
 
@@ -166,47 +214,51 @@ pub(super) fn forget<P: Copy + Eq + Hash>(slots: &mut [SeenSlot<P>], key: Key, p
 
 /// The write position of the ring of answers.
 ///
-/// Positions count bytes ever passed, the skipped ones at the end of a round included, so that a
-/// stored position tells by itself whether it has been overwritten.
+/// Positions count units of eight bytes ever passed, the skipped ones at the end of a round
+/// included, so that a stored position tells by itself whether it has been overwritten. They wrap
+/// after 32 GiB, more than any server answers within the lifetime of a Message ID.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ring {
     head: u64,
 }
 
+const UNIT: usize = 8;
+
 impl Ring {
-    /// Stores an answer; one larger than the ring is not stored.
+    /// Stores an answer; one that is larger than the ring or than 65 535 bytes is not stored.
     pub(super) fn store(&mut self, bytes: &mut [u8], answer: &[u8]) -> Answer {
-        let capacity = bytes.len() as u64;
-        let length = answer.len() as u64;
-        if length == 0 || length > capacity {
+        let capacity = (bytes.len() / UNIT) as u64;
+        let units = answer.len().div_ceil(UNIT) as u64;
+        let Ok(length @ 1..) = u16::try_from(answer.len()) else {
+            return Answer::NotStored;
+        };
+        if units > capacity {
             return Answer::NotStored;
         }
         let mut offset = self.head % capacity;
-        if offset + length > capacity {
+        if offset + units > capacity {
             self.head += capacity - offset;
             offset = 0;
         }
-        let start = offset as usize;
+        let start = offset as usize * UNIT;
         let Some(space) = bytes.get_mut(start..start + answer.len()) else {
             return Answer::NotStored;
         };
         space.copy_from_slice(answer);
-        let position = self.head;
-        self.head += length;
-        Answer::Stored {
-            position,
-            length: answer.len() as u32,
-        }
+        let position = self.head as u32;
+        self.head += units;
+        Answer::Stored { position, length }
     }
 
     /// A stored answer, unless it has been overwritten.
-    pub(super) fn load<'b>(&self, bytes: &'b [u8], position: u64, length: u32) -> Option<&'b [u8]> {
-        let capacity = bytes.len() as u64;
-        if capacity == 0 || self.head > position + capacity {
+    pub(super) fn load<'b>(&self, bytes: &'b [u8], position: u32, length: u16) -> Option<&'b [u8]> {
+        let capacity = (bytes.len() / UNIT) as u64;
+        let age = u64::from((self.head as u32).wrapping_sub(position));
+        if capacity == 0 || age > capacity {
             return None;
         }
-        let start = (position % capacity) as usize;
-        bytes.get(start..start + length as usize)
+        let start = ((self.head - age) % capacity) as usize * UNIT;
+        bytes.get(start..start + usize::from(length))
     }
 }
 
@@ -239,7 +291,8 @@ mod tests {
         let mut slots = [SeenSlot::EMPTY; 4];
         assert!(is_new(see(&mut slots, 0, 1, 10)));
         assert!(!is_new(see(&mut slots, 246, 1, 10)));
-        assert!(is_new(see(&mut slots, 247, 1, 10)));
+        assert!(!is_new(see(&mut slots, 247, 1, 10)), "not early");
+        assert!(is_new(see(&mut slots, 248, 1, 10)));
     }
 
     #[test]
@@ -283,8 +336,32 @@ mod tests {
     }
 
     #[test]
+    fn every_answer_is_kept_as_it_is() {
+        let mut slot = SeenSlot::<u8>::EMPTY;
+        for answer in [
+            Answer::InProgress,
+            Answer::Acknowledged,
+            Answer::Rejected,
+            Answer::NonConfirmable,
+            Answer::NotStored,
+            Answer::Stored {
+                position: 0,
+                length: 1,
+            },
+            Answer::Stored {
+                position: u32::MAX,
+                length: u16::MAX,
+            },
+        ] {
+            slot.set_answer(answer);
+            assert_eq!(slot.answer(), answer);
+        }
+        assert_eq!(size_of::<SeenSlot<u32>>(), 20);
+    }
+
+    #[test]
     fn the_ring_forgets_exactly_what_it_overwrites() {
-        let mut bytes = [0; 10];
+        let mut bytes = [0; 40];
         let mut ring = Ring::default();
         let load = |ring: &Ring, bytes: &[u8], answer| match answer {
             Answer::Stored { position, length } => ring
@@ -292,14 +369,15 @@ mod tests {
                 .map(|bytes| (bytes[0], bytes.len())),
             _ => None,
         };
-        let a = ring.store(&mut bytes, &[1; 4]);
-        let b = ring.store(&mut bytes, &[2; 4]);
-        assert_eq!(load(&ring, &bytes, a), Some((1, 4)));
+        let a = ring.store(&mut bytes, &[1; 16]);
+        let b = ring.store(&mut bytes, &[2; 13]);
+        assert_eq!(load(&ring, &bytes, a), Some((1, 16)));
         // Does not fit behind b: starts at the front and overwrites a only.
-        let c = ring.store(&mut bytes, &[3; 4]);
+        let c = ring.store(&mut bytes, &[3; 9]);
         assert_eq!(load(&ring, &bytes, a), None);
-        assert_eq!(load(&ring, &bytes, b), Some((2, 4)));
-        assert_eq!(load(&ring, &bytes, c), Some((3, 4)));
-        assert_eq!(ring.store(&mut bytes, &[4; 11]), Answer::NotStored);
+        assert_eq!(load(&ring, &bytes, b), Some((2, 13)));
+        assert_eq!(load(&ring, &bytes, c), Some((3, 9)));
+        assert_eq!(ring.store(&mut bytes, &[4; 41]), Answer::NotStored);
+        assert_eq!(ring.store(&mut [0; 7], &[4]), Answer::NotStored);
     }
 }

@@ -252,7 +252,8 @@ fn lifetimes_of_message_ids() {
         };
         assert!(matches!(at(0), Incoming::Request { .. }));
         assert!(matches!(at(seconds - 1), Incoming::Dropped(_)));
-        assert!(matches!(at(seconds), Incoming::Request { .. }));
+        assert!(matches!(at(seconds), Incoming::Dropped(_)), "not early");
+        assert!(matches!(at(seconds + 1), Incoming::Request { .. }));
     }
 }
 
