@@ -149,7 +149,7 @@ impl<P: Copy + Eq + Hash, S: Storage<P>> Endpoint<P, S> {
         let slot = match self.look_up(now, peer, &message, Answer::InProgress) {
             Seen::New { slot, .. } => slot,
             Seen::Before { slot, answer } => {
-                match self.repeat(message.message_id, answer, out) {
+                match self.repeat(&message, answer, out) {
                     Some(handled) => return handled,
                     // The answer is gone. RFC 7252 §4.5 lets an idempotent request be processed
                     // again; another one must not be, and stays unanswered: an Empty ACK would
@@ -180,7 +180,7 @@ impl<P: Copy + Eq + Hash, S: Storage<P>> Endpoint<P, S> {
             Seen::New { slot, .. } => slot,
             Seen::Before { answer, .. } => {
                 return self
-                    .repeat(message.message_id, answer, out)
+                    .repeat(&message, answer, out)
                     .unwrap_or_else(|| self.dropped(DropReason::DuplicateForgotten));
             }
         };
@@ -324,10 +324,15 @@ impl<P: Copy + Eq + Hash, S: Storage<P>> Endpoint<P, S> {
     /// The same answer as before; `None` when it is lost.
     fn repeat<'a>(
         &mut self,
-        message_id: u16,
+        message: &Message<'_>,
         answer: Answer,
         out: &mut [u8],
     ) -> Option<Handled<'a, P>> {
+        // A NON under the Message ID of an earlier CON: a NON is never acknowledged (RFC 7252 §4.3).
+        if message.ty != Type::Confirmable {
+            return Some(self.dropped(DropReason::DuplicateNonConfirmable));
+        }
+        let message_id = message.message_id;
         let reply = match answer {
             Answer::InProgress => return Some(self.dropped(DropReason::DuplicateInProgress)),
             Answer::NonConfirmable => {

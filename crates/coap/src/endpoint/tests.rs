@@ -240,6 +240,15 @@ fn a_repeated_non_is_dropped() {
     causes(&mut e, &[0x50, 1, 0, 9], "", "duplicate_non_confirmable");
 }
 
+/// Found by fuzzing: the NON got the acknowledgement of the CON.
+#[test]
+fn a_non_under_the_message_id_of_a_con_is_not_acknowledged() {
+    let mut e = endpoint();
+    reply(&mut e, &[0x40, 0x01, 0, 5], b"x");
+    causes(&mut e, &[0x50, 0x01, 0, 5], "", "duplicate of a non-confirmable message");
+    causes(&mut e, &[0x40, 0x01, 0, 5], "60450005FF78", "Repeated");
+}
+
 #[test]
 fn lifetimes_of_message_ids() {
     for (first, seconds) in [(0x40, 247), (0x50, 145)] {
