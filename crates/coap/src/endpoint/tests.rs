@@ -245,8 +245,8 @@ fn a_repeated_non_is_dropped() {
 fn a_non_under_the_message_id_of_a_con_is_not_acknowledged() {
     let mut e = endpoint();
     reply(&mut e, &[0x40, 0x01, 0, 5], b"x");
-    causes(&mut e, &[0x50, 0x01, 0, 5], "", "duplicate of a non-confirmable message");
-    causes(&mut e, &[0x40, 0x01, 0, 5], "60450005FF78", "Repeated");
+    causes(&mut e, &[0x50, 0x01, 0, 5], "", "duplicate_non_confirmable");
+    causes(&mut e, &[0x40, 0x01, 0, 5], "60440005FF78", "Repeated");
 }
 
 #[test]
