@@ -1,7 +1,10 @@
 //! The `dunlin` command.
 
-mod definitions;
+mod bench;
+mod demo;
+mod device;
 mod echo;
+mod reads;
 mod remote;
 mod serve;
 mod sim;
@@ -34,11 +37,17 @@ enum Command {
     /// Run the server, with REST, console and, if wanted, demo devices
     #[command(after_help = serve::EXAMPLES, display_order = 1)]
     Serve(serve::ServeArgs),
+    /// Run a device, with a shell to look into it and change it
+    #[command(after_help = device::EXAMPLES, display_order = 2)]
+    Device(device::DeviceArgs),
     #[command(flatten)]
     Remote(RemoteCall),
     /// Put load on a server
     #[command(subcommand, display_order = 100)]
     Sim(sim::Command),
+    /// Measure the server on this machine, as ratios to a bare echo
+    #[command(display_order = 101)]
+    Bench(bench::BenchArgs),
     /// Send datagrams back: the yardstick of `dunlin bench`
     #[command(hide = true)]
     Echo(echo::EchoArgs),
@@ -110,8 +119,10 @@ fn main() -> ExitCode {
         .init();
     let result = match cli.command {
         Command::Serve(args) => serve::run(&args),
+        Command::Device(args) => device::run(&args),
         Command::Remote(call) => remote::run(&call.remote, call.command),
         Command::Sim(command) => sim::run(command),
+        Command::Bench(args) => bench::run(&args),
         Command::Echo(args) => echo::run(&args),
     };
     match result {
@@ -136,12 +147,15 @@ mod tests {
 
     #[test]
     fn remote_options_stand_behind_remote_commands_only() {
-        let cli =
-            Cli::try_parse_from(["dunlin", "devices", "--json", "--api", "http://[::1]:1"]).unwrap();
+        let cli = Cli::try_parse_from(["dunlin", "devices", "--json", "--api", "http://[::1]:1"])
+            .unwrap();
         let Command::Remote(call) = cli.command else {
             panic!("{cli:?}")
         };
-        assert!(format!("{:?}", call.remote).contains("json: true"), "{call:?}");
+        assert!(
+            format!("{:?}", call.remote).contains("json: true"),
+            "{call:?}"
+        );
         assert!(Cli::try_parse_from(["dunlin", "serve", "--api", "http://[::1]:1"]).is_err());
         let with_a_file = ["dunlin", "sim", "storm", "--json", "result.json"];
         assert!(Cli::try_parse_from(with_a_file).is_ok());
@@ -152,8 +166,14 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for command in Cli::command().get_subcommands() {
             let about = command.get_about().map(ToString::to_string);
-            assert!(about.as_ref().is_some_and(|about| !about.is_empty()), "{command:?}");
-            assert!(seen.insert(about), "two commands are explained alike: {command:?}");
+            assert!(
+                about.as_ref().is_some_and(|about| !about.is_empty()),
+                "{command:?}"
+            );
+            assert!(
+                seen.insert(about),
+                "two commands are explained alike: {command:?}"
+            );
         }
     }
 }

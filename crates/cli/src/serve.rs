@@ -11,7 +11,7 @@ use dunlin_server::{Server, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::definitions;
+use crate::demo;
 
 /// How long HTTP answers that are under way may take when the server ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         shards: args.shards.map_or(0, usize::from),
         data: (!args.memory).then(|| args.data.clone()),
         pin: args.pin,
-        ..ServerConfig::new(definitions::shipped())
+        ..ServerConfig::default()
     })?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -96,6 +96,8 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
         server.control(),
         wait_for(stopped),
     ));
+    let mut demo =
+        demo::spawn(args.demo, server.coap_address()).context("starting the demo devices")?;
     announce(args, server.coap_address(), http_address);
 
     let mut outcome = Ok(());
@@ -117,8 +119,13 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
     });
     tracing::info!("ending");
     stop.send_replace(true);
-    // Ends the event streams as well, which HTTP waits for.
-    tokio::task::spawn_blocking(move || server.shutdown()).await?;
+    tokio::task::spawn_blocking(move || {
+        // They de-register, so the server goes after them. Its end ends the event streams as well,
+        // which HTTP waits for.
+        demo.stop();
+        server.shutdown();
+    })
+    .await?;
     let _ = tokio::time::timeout(LAST_ANSWERS, http).await;
     outcome
 }
@@ -153,5 +160,7 @@ fn announce(args: &ServeArgs, coap: SocketAddr, http: SocketAddr) {
         "; it remembers its devices.\n"
     };
     let mut output = std::io::stdout().lock();
-    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    let _ = output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush());
 }
