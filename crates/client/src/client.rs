@@ -22,7 +22,7 @@ const EXCHANGES: usize = 2;
 /// Messages of the server remembered to recognize repetitions.
 const SEEN: usize = 16;
 /// Events that wait to be fetched.
-const EVENTS: usize = 16;
+const EVENTS: usize = 8;
 
 /// Settings of a [`Client`] that no server changes.
 #[derive(Clone, Debug)]

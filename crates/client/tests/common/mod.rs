@@ -454,3 +454,72 @@ pub fn hex(text: &str) -> Vec<u8> {
         .map(|pair| pair[0] << 4 | pair[1])
         .collect()
 }
+
+/// A client whose datagrams are small.
+pub struct Small {
+    client: Client<(Single<Device>,), 1, 1, 512, 128>,
+    dice: Dice,
+    now: Instant,
+    message_id: u16,
+}
+
+pub fn small_client() -> Small {
+    let mut dice = Dice(9);
+    let objects = (Single::new(Device::default()),);
+    let config = Config {
+        version: Version::V1_1,
+        ..Config::new("s")
+    };
+    let mut small = Small {
+        client: Client::new(config, objects, &mut dice),
+        dice,
+        now: Instant::from_secs(1),
+        message_id: 1,
+    };
+    small.client.connect(small.now, SERVER.parse().unwrap());
+    let register = small.run(Input::Timer).remove(0);
+    let mut buffer = [0; 64];
+    let mut writer = MessageWriter::new(
+        &mut buffer,
+        Type::Acknowledgement,
+        Code::CREATED,
+        register.message_id,
+        &register.token,
+    );
+    writer.option(OptionNumber::LOCATION_PATH, b"x");
+    let length = writer.finish().unwrap();
+    small.datagram(&buffer[..length]);
+    small
+}
+
+impl Small {
+    fn run(&mut self, input: Input<'_>) -> Vec<Got> {
+        let mut sent = Vec::new();
+        let mut outputs = self.client.handle(self.now, &mut self.dice, input);
+        while let Some(output) = outputs.next() {
+            if let Output::Transmit { bytes, .. } = output {
+                assert!(bytes.len() <= 128);
+                sent.push(Got::parse(bytes));
+            }
+        }
+        sent
+    }
+
+    fn datagram(&mut self, bytes: &[u8]) -> Vec<Got> {
+        let from = SERVER.parse().unwrap();
+        self.run(Input::Datagram { from, bytes })
+    }
+
+    pub fn ask(&mut self, request: &Ask) -> Got {
+        self.message_id += 1;
+        let bytes = request.bytes(self.message_id);
+        self.datagram(&bytes).remove(0)
+    }
+
+    /// Observes the Device object and gives the notification of a large change.
+    pub fn notify_device(&mut self) -> Got {
+        self.ask(&get("/3/0").accept(11542).observe(0, b"obs"));
+        self.client.objects_mut().0.model = text("a large model name");
+        self.run(Input::Timer).remove(0)
+    }
+}
