@@ -152,8 +152,13 @@ impl Path {
     }
 
     /// Whether `other` is this path or below it.
+    #[inline]
     pub fn contains(&self, other: &Self) -> bool {
-        other.ids().starts_with(self.ids())
+        // Four compares are quicker than a comparison of slices of unknown length.
+        let pairs = self.ids.iter().zip(&other.ids).enumerate();
+        let length = usize::from(self.length);
+        let differ = |(index, (left, right))| index < length && left != right;
+        self.length <= other.length && !pairs.into_iter().any(differ)
     }
 }
 

@@ -252,6 +252,14 @@ fn empty_objects_and_instances() {
     );
 }
 
+/// Found by fuzzing: the containers came as records that stand above the path of the request.
+#[test]
+fn empty_containers_around_the_target_tell_nothing() {
+    assert_eq!(read(TLV, "/3/0/9", &hex("00 00")), Ok(vec![]));
+    assert_eq!(read(TLV, "/3/0/6/1", &hex("80 06")), Ok(vec![]));
+    assert_eq!(read(TLV, "/3/0/6", &hex("80 06")), Ok(vec![empty("/3/0/6")]));
+}
+
 #[test]
 fn create_without_instance_id() {
     // Bare resources: the device chooses the instance id.

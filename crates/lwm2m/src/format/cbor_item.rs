@@ -379,9 +379,9 @@ fn number(head: Head) -> Result<Number, FormatError> {
     match (head.major, head.info) {
         (UNSIGNED, _) => Ok(Number::Integer(head.argument.into())),
         (NEGATIVE, _) => Ok(Number::Integer(-1 - i128::from(head.argument))),
-        (SIMPLE, 25) => Ok(Number::float(half(head.argument as u16))),
-        (SIMPLE, 26) => Ok(Number::float(f32::from_bits(head.argument as u32).into())),
-        (SIMPLE, 27) => Ok(Number::float(f64::from_bits(head.argument))),
+        (SIMPLE, 25) => Ok(Number::Float(half(head.argument as u16))),
+        (SIMPLE, 26) => Ok(Number::Float(f32::from_bits(head.argument as u32).into())),
+        (SIMPLE, 27) => Ok(Number::Float(f64::from_bits(head.argument))),
         _ => Err(FormatError::Type {
             at: head.at,
             expected: None,

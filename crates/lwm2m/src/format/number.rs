@@ -9,24 +9,13 @@ use crate::{DataType, Value};
 pub(crate) enum Number {
     /// Written as an integer.
     Integer(i128),
-    /// Written as a fraction or with an exponent.
-    Float {
-        value: f64,
-        /// Set when the number is nevertheless integral.
-        exact: Option<i128>,
-    },
+    /// A binary fraction.
+    Float(f64),
+    /// Written as a decimal fraction or with an exponent, but integral.
+    Integral { value: f64, exact: i128 },
 }
 
 impl Number {
-    /// A float, perhaps an integral one.
-    pub(crate) fn float(value: f64) -> Self {
-        let integer = value as i128; // saturates; NaN gives 0
-        Self::Float {
-            value,
-            exact: (integer as f64 == value).then_some(integer),
-        }
-    }
-
     /// Reads `-?digits[.digits][e[+-]digits]`, whose grammar the caller has checked; `None` when
     /// it is beyond `f64`.
     pub(crate) fn literal(text: &str) -> Option<Self> {
@@ -36,20 +25,37 @@ impl Number {
             return Some(Self::Integer(integer));
         }
         let value: f64 = text.parse().ok()?;
-        value.is_finite().then_some(Self::Float { value, exact })
+        value.is_finite().then_some(Self::fraction(value, exact))
     }
 
-    pub(crate) fn as_f64(self) -> f64 {
-        match self {
-            Self::Integer(integer) => integer as f64,
-            Self::Float { value, .. } => value,
+    fn fraction(value: f64, exact: Option<i128>) -> Self {
+        match exact {
+            Some(exact) => Self::Integral { value, exact },
+            None => Self::Float(value),
         }
     }
 
+    #[inline]
+    pub(crate) fn as_f64(self) -> f64 {
+        match self {
+            // Most are small, and the conversion of 128 bits is slow.
+            Self::Integer(integer) => match i64::try_from(integer) {
+                Ok(small) => small as f64,
+                Err(_) => integer as f64,
+            },
+            Self::Float(value) | Self::Integral { value, .. } => value,
+        }
+    }
+
+    /// The number as an integer, when it is one.
     fn exact(self) -> Option<i128> {
         match self {
             Self::Integer(integer) => Some(integer),
-            Self::Float { exact, .. } => exact,
+            Self::Integral { exact, .. } => Some(exact),
+            Self::Float(value) => {
+                let integer = value as i128; // saturates; NaN gives 0
+                (integer as f64 == value).then_some(integer)
+            }
         }
     }
 
@@ -63,7 +69,7 @@ impl Number {
             (Self::Integer(_), Self::Integer(_), Some(sum)) => Some(Self::Integer(sum)),
             _ => {
                 let value = self.as_f64() + other.as_f64();
-                value.is_finite().then_some(Self::Float { value, exact })
+                value.is_finite().then_some(Self::fraction(value, exact))
             }
         }
     }
@@ -88,7 +94,7 @@ impl Number {
                     .map(Value::Integer)
                     .or_else(|_| u64::try_from(integer).map(Value::Unsigned))
                     .or(Ok(Value::Float(integer as f64))),
-                Self::Float { value, .. } => Ok(Value::Float(value)),
+                Self::Float(value) | Self::Integral { value, .. } => Ok(Value::Float(value)),
             },
         }
     }

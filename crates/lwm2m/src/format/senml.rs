@@ -258,6 +258,7 @@ impl<'a> Pack<'a> {
         Ok(Resolved { path, time, value })
     }
 
+    #[inline]
     fn path(
         &mut self,
         at: usize,
@@ -268,11 +269,12 @@ impl<'a> Pack<'a> {
         write(&mut output).map_err(|_| FormatError::Name { at })?;
         let length = self.base_length + output.len();
         let name = &self.name[..length];
-        let Some(name) = name.strip_prefix(self.scope.root.as_bytes()) else {
-            return Err(match name.first() {
+        let name = match self.scope.root.as_bytes() {
+            b"" => name,
+            root => name.strip_prefix(root).ok_or(match name.first() {
                 Some(b'/') => FormatError::OutOfScope { at },
                 _ => FormatError::Name { at },
-            });
+            })?,
         };
         let path = match name {
             // With an alternate path its root may do without the slash.
@@ -310,33 +312,43 @@ impl<'a> Pack<'a> {
 
 /// Reads `/3/0/9`, or `/`.
 fn parse_path(name: &[u8]) -> Option<Path> {
-    let mut rest = name.strip_prefix(b"/")?;
-    let mut path = Path::ROOT;
+    let (b'/', mut rest) = name.split_first()? else {
+        return None;
+    };
     if rest.is_empty() {
-        return Some(path);
+        return Some(Path::ROOT);
     }
+    let mut ids = [0; 4];
+    let mut count = 0;
     loop {
-        let length = rest
-            .iter()
-            .position(|byte| *byte == b'/')
-            .unwrap_or(rest.len());
-        let (digits, tail) = rest.split_at_checked(length)?;
-        if !(1..=5).contains(&length) || (length > 1 && digits.first() == Some(&b'0')) {
+        let mut id = 0_u32;
+        let mut length = 0;
+        let ends = loop {
+            match rest.get(length) {
+                Some(digit @ b'0'..=b'9') if length < 5 => id = id * 10 + u32::from(digit - b'0'),
+                Some(b'/') => break false,
+                None => break true,
+                Some(_) => return None,
+            }
+            length += 1;
+        };
+        if length == 0 || (length > 1 && rest.first() == Some(&b'0')) {
             return None;
         }
-        let mut id = 0_u32;
-        for digit in digits {
-            if !digit.is_ascii_digit() {
-                return None;
-            }
-            id = id * 10 + u32::from(digit - b'0');
+        *ids.get_mut(count)? = u16::try_from(id).ok()?;
+        count += 1;
+        if ends {
+            break;
         }
-        path = path.child(u16::try_from(id).ok()?)?;
-        match tail.split_first() {
-            None => return Some(path),
-            Some((_, tail)) => rest = tail,
-        }
+        rest = rest.get(length + 1..)?;
     }
+    let [object, instance, resource, resource_instance] = ids;
+    Some(match count {
+        1 => Path::object(object),
+        2 => Path::instance(object, instance),
+        3 => Path::resource(object, instance, resource),
+        _ => Path::resource_instance(object, instance, resource, resource_instance),
+    })
 }
 
 /// A name, or a part of one, to be written.

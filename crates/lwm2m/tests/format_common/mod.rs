@@ -104,10 +104,10 @@ pub(crate) fn empty(at: &str) -> OwnedRecord {
 }
 
 /// Reads with the types of [`Model`].
-pub(crate) fn read<'a>(
+pub(crate) fn read(
     format: ContentFormat,
     target: &str,
-    payload: &'a [u8],
+    payload: &[u8],
 ) -> Result<Vec<OwnedRecord>, FormatError> {
     read_all(format, payload, path(target), &Model)
 }

@@ -16,10 +16,11 @@ pub(in crate::format) struct Reader<'a> {
     target: Path,
     object: u16,
     types: &'a dyn Types,
-    top: Siblings,
-    /// The open object instance and its id.
+    /// The innermost open container.
+    row: Siblings,
+    /// The id of the open object instance, and the row it stands in.
     instance: Option<(u16, Siblings)>,
-    /// The open multiple resource, as a path.
+    /// The path of the open multiple resource, and the row it stands in.
     multiple: Option<(Path, Siblings)>,
     /// The last resource whose type was asked for.
     known: Option<(u16, Option<DataType>)>,
@@ -58,7 +59,7 @@ impl<'a> Reader<'a> {
             target,
             object,
             types,
-            top: Siblings {
+            row: Siblings {
                 start: 0,
                 end: payload.len(),
                 last: None,
@@ -70,23 +71,19 @@ impl<'a> Reader<'a> {
         })
     }
 
+    #[inline]
     pub(in crate::format) fn next_record(&mut self) -> Result<Option<Record<'_>>, FormatError> {
         loop {
-            if let Some((_, siblings)) = self.multiple
-                && self.at >= siblings.end
-            {
-                self.multiple = None;
+            while self.at >= self.row.end {
+                if let Some((_, outer)) = self.multiple.take() {
+                    self.row = outer;
+                } else if let Some((_, outer)) = self.instance.take() {
+                    self.row = outer;
+                } else {
+                    return Ok(None);
+                }
             }
-            if let Some((_, siblings)) = self.instance
-                && self.multiple.is_none()
-                && self.at >= siblings.end
-            {
-                self.instance = None;
-            }
-            if self.at >= self.payload.len() {
-                return Ok(None);
-            }
-            let header = self.header()?;
+            let header = read_header(self.payload, self.at, self.row.end)?;
             self.check_duplicate(&header)?;
             let children = Siblings {
                 start: header.start,
@@ -99,44 +96,43 @@ impl<'a> Reader<'a> {
                 OBJECT_INSTANCE => {
                     let path = self.instance_path(&header)?;
                     if is_empty {
+                        // Around a resource that the request names there is nothing to tell.
+                        if !self.target.contains(&path) {
+                            continue;
+                        }
                         return Ok(Some(Record::empty(path)));
                     }
-                    self.instance = Some((header.id, children));
+                    self.instance = Some((header.id, self.row));
+                    self.row = children;
                 }
                 MULTIPLE_RESOURCE => {
-                    let path = self.resource_path(&header)?;
+                    let instance = self.instance_of_resource(&header)?;
+                    let path = Path::resource(self.object, instance, header.id);
                     if is_empty {
+                        if !self.target.contains(&path) {
+                            continue;
+                        }
                         return Ok(Some(Record::empty(path)));
                     }
-                    self.multiple = Some((path, children));
+                    self.multiple = Some((path, self.row));
+                    self.row = children;
                 }
                 RESOURCE => {
-                    let path = self.resource_path(&header)?;
+                    let instance = self.instance_of_resource(&header)?;
                     if self.target.level() == Level::ResourceInstance {
                         return Err(FormatError::OutOfScope { at: header.at });
                     }
-                    return self.value(path, &header).map(Some);
+                    let value = self.value(header.id, &header)?;
+                    let path = Path::resource(self.object, instance, header.id);
+                    return Ok(Some(Record::new(path, value)));
                 }
                 // There are four kinds; this is the resource instance.
                 _ => {
                     let path = self.resource_instance_path(&header)?;
-                    return self.value(path, &header).map(Some);
+                    let value = self.value(path.resource_id().unwrap_or(MAX_ID), &header)?;
+                    return Ok(Some(Record::new(path, value)));
                 }
             }
-        }
-    }
-
-    /// Reads the header at the present position and checks it against the open container.
-    #[inline]
-    fn header(&self) -> Result<Header, FormatError> {
-        let limit = self.siblings().end;
-        read_header(self.payload, self.at, limit)
-    }
-
-    fn siblings(&self) -> Siblings {
-        match (self.multiple, self.instance) {
-            (Some((_, siblings)), _) | (None, Some((_, siblings))) => siblings,
-            (None, None) => self.top,
         }
     }
 
@@ -144,10 +140,7 @@ impl<'a> Reader<'a> {
     /// makes no difference.
     #[inline]
     fn check_duplicate(&mut self, header: &Header) -> Result<(), FormatError> {
-        let siblings = match (&mut self.multiple, &mut self.instance) {
-            (Some((_, siblings)), _) | (None, Some((_, siblings))) => siblings,
-            (None, None) => &mut self.top,
-        };
+        let siblings = &mut self.row;
         let last = siblings.last;
         let ascends = last.is_none_or(|(kind, id)| id < header.id && same_space(kind, header.kind));
         if ascends {
@@ -170,6 +163,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    #[inline]
     fn instance_path(&self, header: &Header) -> Result<Path, FormatError> {
         if self.instance.is_some() || self.multiple.is_some() {
             return Err(FormatError::Syntax {
@@ -184,7 +178,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn resource_path(&self, header: &Header) -> Result<Path, FormatError> {
+    /// The object instance a resource belongs to.
+    #[inline]
+    fn instance_of_resource(&self, header: &Header) -> Result<u16, FormatError> {
         if self.multiple.is_some() {
             return Err(FormatError::Syntax {
                 at: header.at,
@@ -199,7 +195,7 @@ impl<'a> Reader<'a> {
         match self.target.resource_id() {
             Some(id) if id != header.id => Err(FormatError::OutOfScope { at: header.at }),
             None if header.id == MAX_ID => Err(FormatError::Name { at: header.at }),
-            _ => Ok(Path::resource(self.object, instance, header.id)),
+            _ => Ok(instance),
         }
     }
 
@@ -226,14 +222,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
-    fn value(&mut self, path: Path, header: &Header) -> Result<Record<'a>, FormatError> {
+    #[inline(always)]
+    fn value(&mut self, resource: u16, header: &Header) -> Result<Value<'a>, FormatError> {
         let payload = self.payload;
         let bytes = payload
             .get(header.start..header.end)
             .ok_or(FormatError::Truncated { at: payload.len() })?;
         self.at = header.end;
-        let resource = path.resource_id().unwrap_or(MAX_ID);
         let data_type = match self.known {
             Some((id, data_type)) if id == resource => data_type,
             _ => {
@@ -245,7 +240,7 @@ impl<'a> Reader<'a> {
                 data_type
             }
         };
-        Ok(Record::new(path, typed(bytes, data_type, header.start)?))
+        typed(bytes, data_type, header.start)
     }
 }
 
@@ -255,7 +250,7 @@ const fn same_space(left: u8, right: u8) -> bool {
         && (left == OBJECT_INSTANCE) == (right == OBJECT_INSTANCE)
 }
 
-#[inline]
+#[inline(always)]
 fn read_header(payload: &[u8], at: usize, limit: usize) -> Result<Header, FormatError> {
     let truncated = FormatError::Truncated { at: limit };
     let bytes = payload.get(at..limit).ok_or(truncated)?;
@@ -291,6 +286,7 @@ fn read_header(payload: &[u8], at: usize, limit: usize) -> Result<Header, Format
 }
 
 /// Table C-2, column TLV.
+#[inline(always)]
 fn typed(bytes: &[u8], data_type: Option<DataType>, at: usize) -> Result<Value<'_>, FormatError> {
     let mismatch = FormatError::Type {
         at,
