@@ -169,6 +169,3 @@ impl<const N: usize> AttributeTable<N> {
         self.entries.retain(|entry| !path.contains(&entry.0));
     }
 }
-
-#[cfg(test)]
-mod tests;
