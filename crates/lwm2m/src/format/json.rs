@@ -153,13 +153,12 @@ impl<'a> Lexer<'a> {
             at: start + error.valid_up_to(),
         })?;
         let mut rest = raw;
-        while escaped && let Some((plain, escape)) = rest.split_once('\\') {
+        while escaped && let Some((_, escape)) = rest.split_once('\\') {
             let position = start + raw.len() - escape.len() - 1;
             let (_, length) = unescape(escape).ok_or(FormatError::Syntax {
                 at: position,
                 expected: "an escape such as \\n or \\u00E9",
             })?;
-            debug_assert!(plain.len() <= rest.len());
             rest = escape.get(length..).unwrap_or("");
         }
         self.at += 1;
