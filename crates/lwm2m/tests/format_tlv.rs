@@ -257,7 +257,10 @@ fn empty_objects_and_instances() {
 fn empty_containers_around_the_target_tell_nothing() {
     assert_eq!(read(TLV, "/3/0/9", &hex("00 00")), Ok(vec![]));
     assert_eq!(read(TLV, "/3/0/6/1", &hex("80 06")), Ok(vec![]));
-    assert_eq!(read(TLV, "/3/0/6", &hex("80 06")), Ok(vec![empty("/3/0/6")]));
+    assert_eq!(
+        read(TLV, "/3/0/6", &hex("80 06")),
+        Ok(vec![empty("/3/0/6")])
+    );
 }
 
 #[test]
