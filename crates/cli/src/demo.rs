@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dunlin_client::{Client, Config, Event, Input, Instant, Output, Version};
+use dunlin_client::{Client, Config, Event, Input, Instant, Output, RegistrationState, Version};
 
 use crate::device::{Clock, Dice, Objects};
 
@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_secs(2);
 /// How soon a device notices that it shall end.
 const SLICE: Duration = Duration::from_millis(250);
 const STACK: usize = 512 * 1024;
+/// How long de-registering may take at the end.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 type Demo = Client<Objects, 16, 16, 4096, 1152>;
 
@@ -30,7 +32,7 @@ pub(crate) struct DemoDevices {
 }
 
 impl DemoDevices {
-    /// Ends the devices and waits until they have.
+    /// De-registers the devices, ends them and waits until they have, a second at most.
     pub(crate) fn stop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
@@ -100,8 +102,20 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
     let mut next_tick = clock.now();
     let mut buffer = [0; 2048];
     let mut received: Option<(SocketAddr, usize)> = None;
-    while !stop.load(Ordering::Relaxed) {
+    let mut leave_by = None;
+    loop {
         let now = clock.now();
+        if leave_by.is_none() && stop.load(Ordering::Relaxed) {
+            client.deregister();
+            leave_by = Some(now + LEAVE_WITHIN);
+        }
+        let is_gone = matches!(
+            client.state(),
+            RegistrationState::Idle | RegistrationState::Failed
+        );
+        if leave_by.is_some_and(|leave_by| is_gone || now >= leave_by) {
+            return;
+        }
         if now >= next_tick {
             next_tick = now + TICK;
             move_values(client.objects_mut(), f64::from(number), now);

@@ -20,7 +20,6 @@ use tracing_subscriber::EnvFilter;
 #[command(
     name = "dunlin",
     version,
-    propagate_version = true,
     arg_required_else_help = true,
     after_help = "Start with:  dunlin serve --demo 3"
 )]
