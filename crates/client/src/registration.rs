@@ -219,9 +219,10 @@ impl Registration {
     /// Asks for a De-register as soon as possible.
     pub(crate) fn deregister_soon(&mut self, then: Then) {
         match self.state {
-            RegistrationState::Registered | RegistrationState::Updating => {
-                self.deregister = Some(then);
-            }
+            // A Register on its way may still succeed: its registration must not stay behind.
+            RegistrationState::Registered
+            | RegistrationState::Updating
+            | RegistrationState::Registering => self.deregister = Some(then),
             RegistrationState::Deregistering => {}
             _ => self.stop(),
         }
@@ -300,6 +301,10 @@ impl Registration {
         code: Option<Code>,
         retry: Retry,
     ) -> Failure {
+        if let Some(then) = self.deregister {
+            self.deregistered_as(now, then);
+            return Failure::Final;
+        }
         self.state = RegistrationState::Waiting;
         self.expires = None;
         if code == Some(Code::PRECONDITION_FAILED)

@@ -473,3 +473,25 @@ fn a_reset_register_is_a_failed_one() {
         Some(world.now + Duration::from_secs(60))
     );
 }
+
+#[test]
+fn whoever_leaves_while_registering_does_not_stay_behind() {
+    let (mut world, register) = start(config(Version::V1_1, false));
+    world.client.deregister();
+    world.poll();
+    world.answer_created(&register);
+    let deregister = world.take();
+    assert_eq!(
+        (deregister.code, deregister.path().as_str()),
+        (Code::DELETE, "/rd/5a3f")
+    );
+    world.answer_with(&deregister, Code::DELETED);
+    assert_eq!(world.client.state(), RegistrationState::Idle);
+
+    let (mut world, register) = start(config(Version::V1_1, false));
+    world.client.deregister();
+    world.answer_with(&register, Code::FORBIDDEN);
+    assert_eq!(world.client.state(), RegistrationState::Idle);
+    world.seconds(100_000);
+    world.assert_silent();
+}

@@ -540,3 +540,28 @@ fn a_notification_is_byte_for_byte_a_non_with_the_token() {
     assert_eq!(bytes[..2], hex("51 45"));
     assert_eq!(bytes[4..], hex("02 6102 60 FF 3935"));
 }
+
+#[test]
+fn observers_of_an_object_see_instances_come_and_go() {
+    let mut world = World::registered(Version::V1_1);
+    world.ask(&get("/3303").accept(TLV).observe(0, b"obs"));
+    let thing = dunlin_client::objects::Temperature::new(5.0);
+    world
+        .client
+        .objects_mut()
+        .temperature
+        .insert(3, thing)
+        .unwrap();
+    world.poll();
+    let update = world.take();
+    assert!(update.text().contains("</3303/3>"));
+    world.answer_with(&update, Code::CHANGED);
+    let told = world.take();
+    assert_eq!(told.token, b"obs");
+    world.client.objects_mut().temperature.remove(3);
+    world.poll();
+    let update = world.take();
+    assert!(!update.text().contains("</3303/3>"));
+    world.answer_with(&update, Code::CHANGED);
+    assert!(world.take().payload.len() < told.payload.len());
+}

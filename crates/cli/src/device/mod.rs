@@ -39,7 +39,7 @@ pub(crate) struct DeviceArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     lifetime: u32,
     /// LwM2M version to register with first; a server that refuses it gets the next lower one
-    #[arg(long, value_name = "VERSION", default_value = "1.2")]
+    #[arg(long, value_name = "VERSION", default_value = "1.1")]
     version: Version,
     /// Local address; port 0 picks a free one [default: any address]
     #[arg(long, value_name = "ADDR:PORT")]

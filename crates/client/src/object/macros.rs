@@ -67,6 +67,24 @@ use super::FieldType;
 ///
 /// object! { impl DOOR for Door { 0 => read open; } }   // /33000/x/0 is a Boolean
 /// ```
+///
+/// ```compile_fail
+/// # use dunlin_client::object;
+/// use dunlin_lwm2m::definition::objects::TEMPERATURE;
+/// #[derive(Clone, Default)]
+/// struct Thermometer { low: f64 }
+///
+/// object! { impl TEMPERATURE for Thermometer { 5601 => read low; } }   // 5700 is mandatory
+/// ```
+///
+/// ```compile_fail
+/// # use dunlin_client::object;
+/// use dunlin_lwm2m::definition::objects::TEMPERATURE;
+/// #[derive(Clone, Default)]
+/// struct Thermometer { celsius: f64 }
+///
+/// object! { impl TEMPERATURE for Thermometer { 5700 => read_write celsius; } }   // is read-only
+/// ```
 #[macro_export]
 macro_rules! object {
     (impl $definition:ident for $type:ty {
