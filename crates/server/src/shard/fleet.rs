@@ -5,7 +5,7 @@ use core::fmt::Write as _;
 use dunlin_coap::{Code, Message, MessageWriter, OptionNumber, Type, path};
 use dunlin_lwm2m::definition::{ResourceType, Types};
 use dunlin_lwm2m::registration::{
-    Binding, Fault, Faults, ObjectList, RegisterParameters, RegistrationError,
+    Binding, Faults, ObjectList, RegisterParameters, RegistrationError,
 };
 use dunlin_lwm2m::{ContentFormat, ObjectVersion, Version};
 
@@ -18,7 +18,6 @@ use crate::api::DeviceObject;
 pub(super) struct ParameterSet {
     /// Queries as sent, percent-encoded where needed and joined by `&`, without `ep`.
     pub(super) text: Box<str>,
-    pub(super) without_format: bool,
     pub(super) version: Version,
     pub(super) lifetime: u32,
     pub(super) binding: Binding,
@@ -30,8 +29,8 @@ pub(super) struct ParameterSet {
 }
 
 impl Keyed for ParameterSet {
-    fn key(&self) -> (u8, &str) {
-        (u8::from(self.without_format), &self.text)
+    fn key(&self) -> (u32, &str) {
+        (self.faults.bits(), &self.text)
     }
 }
 
@@ -44,7 +43,6 @@ impl ParameterSet {
         let extra = parameters.extra(message);
         Self {
             text: text.into(),
-            without_format: qualifier(parameters.faults) != 0,
             version: parameters.version,
             lifetime: parameters.lifetime,
             binding: parameters.binding,
@@ -56,11 +54,6 @@ impl ParameterSet {
             faults: parameters.faults,
         }
     }
-}
-
-/// Tells parameter sets apart that have the same text.
-pub(super) fn qualifier(faults: Faults) -> u8 {
-    u8::from(faults.contains(Fault::ContentFormatMissing))
 }
 
 /// Writes the queries of a message, all but `ep`, into `text`.
@@ -78,19 +71,36 @@ pub(super) fn join_queries(message: &Message<'_>, text: &mut String) {
 /// A new binding takes the old queue mode with it: `Q` belongs to `b`.
 pub(super) fn merge_queries(old: &str, message: &Message<'_>, text: &mut String) {
     text.clear();
-    let replaces = |name: &str| queries(message).any(|segment| is_named(segment, name));
-    for segment in old.split('&').filter(|segment| !segment.is_empty()) {
-        let name = segment.split('=').next().unwrap_or(segment);
-        if !replaces(name) && !(name == "Q" && replaces("b")) {
+    let segments = || old.split('&').filter(|segment| !segment.is_empty());
+    let in_old = |name: &str| segments().any(|segment| is_named(segment, name));
+    // Tolerated and ignored.
+    let new = || {
+        queries(message).filter(|segment| !is_named(segment, "ep") && !is_named(segment, "lwm2m"))
+    };
+    let in_new = |name: &str| new().any(|segment| is_named(segment, name));
+    for (index, segment) in segments().enumerate() {
+        let name = name_of(segment);
+        if in_new(name) {
+            let first = segments().position(|other| is_named(other, name));
+            if first == Some(index) {
+                for new in new().filter(|new| is_named(new, name)) {
+                    push_query(new, text);
+                }
+            }
+        } else if name != "Q" || !in_new("b") {
             if !text.is_empty() {
                 text.push('&');
             }
             text.push_str(segment);
         }
     }
-    for segment in queries(message) {
+    for segment in new().filter(|segment| !in_old(name_of(segment))) {
         push_query(segment, text);
     }
+}
+
+fn name_of(segment: &str) -> &str {
+    segment.split('=').next().unwrap_or(segment)
 }
 
 fn queries<'a>(message: &Message<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -123,14 +133,14 @@ fn push_query(segment: &str, text: &mut String) {
     }
 }
 
-/// Reads parameters from the text that [`join_queries`] or [`merge_queries`] made.
+/// Reads parameters from the text that [`join_queries`] or [`merge_queries`] made; `faults` come on
+/// top of those that the text shows.
 pub(super) fn read_parameters(
     text: &str,
-    has_list: bool,
+    faults: Faults,
 ) -> Result<ParameterSet, RegistrationError> {
     let mut buffer = vec![0; 2 * text.len() + 64];
     let mut writer = MessageWriter::new(&mut buffer, Type::NonConfirmable, Code::POST, 0, &[]);
-    let body: &[u8] = if has_list { b"<>" } else { b"" };
     writer.uint(
         OptionNumber::CONTENT_FORMAT,
         u32::from(ContentFormat::LINK.0),
@@ -143,8 +153,10 @@ pub(super) fn read_parameters(
     let length = written.map_err(|_| RegistrationError::NotUtf8)?;
     let message =
         Message::parse(&buffer[..length]).map_err(|_| RegistrationError::ObjectListMissing)?;
-    let parameters = RegisterParameters::parse_with_body(&message, body)?;
-    Ok(ParameterSet::new(text, &parameters, &message))
+    let parameters = RegisterParameters::parse_with_body(&message, b"</>")?;
+    let mut set = ParameterSet::new(text, &parameters, &message);
+    set.faults = set.faults.union(faults);
+    Ok(set)
 }
 
 /// Whether a message has no query.
@@ -166,8 +178,8 @@ pub(super) struct DeviceObjects {
 }
 
 impl Keyed for DeviceObjects {
-    fn key(&self) -> (u8, &str) {
-        (self.version as u8, &self.text)
+    fn key(&self) -> (u32, &str) {
+        (self.version as u32, &self.text)
     }
 }
 
@@ -239,7 +251,7 @@ mod tests {
         let mut text = String::new();
         join_queries(&message, &mut text);
         assert_eq!(text, "lt=60&lwm2m=1.1&b=UT&Q&note=50%25%26more");
-        let set = read_parameters(&text, true).expect("parameters");
+        let set = read_parameters(&text, Faults::NONE).expect("parameters");
         assert_eq!((set.lifetime, set.queue_mode), (60, true));
         assert_eq!(&*set.extra, [("note".into(), "50%&more".into())]);
     }
@@ -250,7 +262,7 @@ mod tests {
         let update = Message::parse(&bytes).expect("message");
         let mut text = String::new();
         merge_queries("lt=60&lwm2m=1.1&b=UT&Q&sms=1", &update, &mut text);
-        assert_eq!(text, "lwm2m=1.1&sms=1&lt=90&b=U", "Q goes with b");
+        assert_eq!(text, "lt=90&lwm2m=1.1&b=U&sms=1", "Q goes with b");
         let bytes = message(&["Q"]);
         let update = Message::parse(&bytes).expect("message");
         merge_queries("lt=60&lwm2m=1.1&b=U", &update, &mut text);

@@ -134,11 +134,11 @@ impl Shard {
         }
         let links = self.intern_links(body, &parameters)?;
         fleet::join_queries(message, &mut self.text);
-        let interned =
-            self.parameters
-                .intern(fleet::qualifier(parameters.faults), &self.text, || {
-                    Ok::<_, Refusal>(ParameterSet::new(&self.text, &parameters, message))
-                })?;
+        let interned = self
+            .parameters
+            .intern(parameters.faults.bits(), &self.text, || {
+                Ok::<_, Refusal>(ParameterSet::new(&self.text, &parameters, message))
+            })?;
 
         if let Some(old) = old {
             self.counters.replaced += 1;
@@ -223,22 +223,23 @@ impl Shard {
         };
         let old = self.parameters.get(registration.parameters);
         let (version, mut lifetime) = (old.version, old.lifetime);
-        let qualifier = u8::from(old.without_format);
+        let old_faults = old.faults;
         let parameters = UpdateParameters::parse_with_body(message, body, version)?;
         let mut links = registration.links;
         let mut interned = registration.parameters;
         if parameters.has_object_list {
             links = intern_links(&mut self.lists, body, version, self.config.limits.links)?;
         }
-        if !fleet::has_no_query(message) {
+        let faults = old_faults.union(parameters.faults);
+        if faults != old_faults || !fleet::has_no_query(message) {
             let old = self.parameters.get(registration.parameters);
             fleet::merge_queries(&old.text, message, &mut self.text);
-            let merged = if *self.text == *old.text {
+            let merged = if *self.text == *old.text && faults == old_faults {
                 Ok(None)
             } else {
                 let text = &self.text;
                 self.parameters
-                    .intern(qualifier, text, || fleet::read_parameters(text, true))
+                    .intern(faults.bits(), text, || fleet::read_parameters(text, faults))
                     .map(Some)
             };
             match merged {
@@ -610,7 +611,7 @@ pub(super) fn intern_links(
             Ok(_) => Err(RegistrationError::NotUtf8),
         };
     };
-    lists.intern(version as u8, text, || {
+    lists.intern(version as u32, text, || {
         DeviceObjects::parse(text, version, most)
     })
 }

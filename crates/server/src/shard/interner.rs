@@ -9,7 +9,7 @@ pub(super) struct Interned(u32);
 /// What can be found by a text.
 pub(super) trait Keyed {
     /// Text and qualifier that tell this value from all others.
-    fn key(&self) -> (u8, &str);
+    fn key(&self) -> (u32, &str);
 }
 
 /// Values by their text, counted.
@@ -40,7 +40,7 @@ impl<T: Keyed> Interner<T> {
     /// The value of this key, counted once more; made when there is none yet.
     pub(super) fn intern<E>(
         &mut self,
-        qualifier: u8,
+        qualifier: u32,
         text: &str,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<Interned, E> {
@@ -54,10 +54,10 @@ impl<T: Keyed> Interner<T> {
             }
             return Ok(Interned(id));
         }
-        let entry = Entry::Used {
-            value: make()?,
-            count: 1,
-        };
+        let value = make()?;
+        let (made_qualifier, made_text) = value.key();
+        let hash = self::hash(self.seed, made_qualifier, made_text);
+        let entry = Entry::Used { value, count: 1 };
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id as usize] = entry;
@@ -108,7 +108,7 @@ impl<T: Keyed> Interner<T> {
     }
 }
 
-fn hash(seed: u64, qualifier: u8, text: &str) -> u64 {
+fn hash(seed: u64, qualifier: u32, text: &str) -> u64 {
     crate::directory::keyed_hash(seed ^ u64::from(qualifier), text.as_bytes())
 }
 
@@ -116,10 +116,10 @@ fn hash(seed: u64, qualifier: u8, text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    struct Text(u8, String);
+    struct Text(u32, String);
 
     impl Keyed for Text {
-        fn key(&self) -> (u8, &str) {
+        fn key(&self) -> (u32, &str) {
             (self.0, &self.1)
         }
     }
@@ -128,7 +128,7 @@ mod tests {
     fn equal_values_are_kept_once_until_the_last_is_released() {
         let mut interner = Interner::new(1);
         let mut made = 0;
-        let mut intern = |interner: &mut Interner<Text>, qualifier: u8, text: &str| {
+        let mut intern = |interner: &mut Interner<Text>, qualifier: u32, text: &str| {
             interner
                 .intern(qualifier, text, || {
                     made += 1;

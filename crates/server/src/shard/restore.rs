@@ -1,6 +1,7 @@
 //! What lay in the store when the server stopped is put back.
 
 use dunlin_coap::Instant;
+use dunlin_lwm2m::registration::Faults;
 
 use super::activity::Observation;
 use super::fleet;
@@ -32,7 +33,7 @@ impl Shard {
         {
             return false;
         }
-        let Ok(parameters) = fleet::read_parameters(&stored.parameters, true) else {
+        let Ok(parameters) = fleet::read_parameters(&stored.parameters, Faults::NONE) else {
             return false;
         };
         let (version, lifetime) = (parameters.version, parameters.lifetime);
@@ -41,7 +42,9 @@ impl Shard {
             return false;
         };
         let text = parameters.text.clone();
-        let interned = self.parameters.intern(0, &text, || Ok::<_, ()>(parameters));
+        let interned = self
+            .parameters
+            .intern(parameters.faults.bits(), &text, || Ok::<_, ()>(parameters));
         let Ok(interned) = interned else {
             return false;
         };

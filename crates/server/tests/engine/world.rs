@@ -441,6 +441,17 @@ impl Peer {
         peer
     }
 
+    /// Registers with a server that answers once the store has it.
+    pub fn up_durable(number: u16, world: &mut World) -> Self {
+        let mut peer = Self::new(number);
+        let register = peer.register_message(&["lt=300", "lwm2m=1.1", "b=U"], LIST);
+        assert!(world.datagram(peer.address, &register).is_empty());
+        let through = world.persisted.last().expect("persisted").0;
+        let sent = world.durable_through(through);
+        peer.registered(sent.last().expect("an answer"));
+        peer
+    }
+
     pub fn at_location(&mut self, code: Code, queries: &[&str], list: &[u8]) -> Vec<u8> {
         let mut options: Vec<(OptionNumber, &[u8])> = Vec::new();
         for segment in &self.location {
