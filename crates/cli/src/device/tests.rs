@@ -1,7 +1,8 @@
-use dunlin_client::{Client, Config, Instant, Path};
+use dunlin_client::{Client, Code, Config, Instant, Path};
+use dunlin_coap::{Message, MessageWriter, OptionNumber, Type};
 
 use super::shell::{self, Reply};
-use super::{Device, Dice, Objects, resolve, values};
+use super::{Device, DeviceArgs, Dice, Objects, resolve, values};
 
 fn device() -> Box<Device> {
     let mut dice = Dice::new();
@@ -118,4 +119,143 @@ fn values_of_every_kind_are_listed() {
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }
+}
+
+/// A server that accepts, or refuses, and keeps what it was sent.
+struct Server {
+    address: std::net::SocketAddr,
+    thread: std::thread::JoinHandle<Vec<String>>,
+}
+
+impl Server {
+    /// Ends with the De-register or the first refusal. After the Register it reads `/3/0/2`.
+    fn start(register: Code) -> Self {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket
+            .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+            .unwrap();
+        let address = socket.local_addr().unwrap();
+        let thread = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            let mut buffer = [0; 2048];
+            loop {
+                let (length, from) = socket.recv_from(&mut buffer).expect("the device speaks");
+                let message = Message::parse(&buffer[..length]).unwrap();
+                if !message.code.is_request() {
+                    seen.push(format!("{} {:?}", message.code, message.payload));
+                    continue;
+                }
+                let query: Vec<_> = message
+                    .values(OptionNumber::URI_QUERY)
+                    .map(|part| String::from_utf8_lossy(part).into_owned())
+                    .collect();
+                seen.push(format!("{} {}", message.code, query.join("&")));
+                let code = match (message.code, query.is_empty()) {
+                    (Code::DELETE, _) => Code::DELETED,
+                    (_, false) => register,
+                    (_, true) => Code::CHANGED,
+                };
+                let mut out = [0; 128];
+                let mut writer = MessageWriter::new(
+                    &mut out,
+                    Type::Acknowledgement,
+                    code,
+                    message.message_id,
+                    message.token,
+                );
+                if code == Code::CREATED {
+                    writer.option(OptionNumber::LOCATION_PATH, b"rd");
+                }
+                let length = writer.finish().unwrap();
+                socket.send_to(&out[..length], from).unwrap();
+                if code == Code::DELETED || !code.is_success() {
+                    return seen;
+                }
+                if code == Code::CREATED {
+                    // CON GET /3/0/2
+                    let read = [0x40, 1, 0x12, 0x34, 0xB1, b'3', 1, b'0', 1, b'2'];
+                    socket.send_to(&read, from).unwrap();
+                }
+            }
+        });
+        Self { address, thread }
+    }
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: DeviceArgs,
+}
+
+fn arguments(server: &Server, more: &[&str]) -> DeviceArgs {
+    let uri = format!("coap://{}", server.address);
+    let line = ["device", "--server", &uri, "--endpoint", "dev-7"];
+    let line = line.iter().chain(more);
+    <Line as clap::Parser>::try_parse_from(line).unwrap().args
+}
+
+#[test]
+fn once_registers_and_leaves() {
+    let server = Server::start(Code::CREATED);
+    super::run(&arguments(
+        &server,
+        &["--once", "--lifetime", "77", "--queue"],
+    ))
+    .unwrap();
+    let seen = server.thread.join().unwrap();
+    assert_eq!(seen[0], "0.02 ep=dev-7&lt=77&lwm2m=1.1&b=U&Q");
+    assert_eq!(seen.last().unwrap(), "0.04 ");
+}
+
+#[test]
+fn once_tells_a_refusal() {
+    let server = Server::start(Code::FORBIDDEN);
+    let arguments = arguments(&server, &["--once", "--version", "1.0"]);
+    let error = super::run(&arguments).unwrap_err();
+    assert!(error.to_string().contains("did not accept"), "{error}");
+    assert_eq!(server.thread.join().unwrap().len(), 1);
+}
+
+#[test]
+fn a_value_that_cannot_be_set_is_told_before_anything_is_sent() {
+    let server = Server::start(Code::FORBIDDEN);
+    let arguments = arguments(&server, &["--once", "--set", "/3303/0/5700=hot"]);
+    let error = format!("{:#}", super::run(&arguments).unwrap_err());
+    assert!(error.contains("--set /3303/0/5700=hot"), "{error}");
+    // Lets the server end.
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let register = [0x40, 2, 0, 1, 0xD1, 2, b'x'];
+    socket.send_to(&register, server.address).unwrap();
+    assert_eq!(server.thread.join().unwrap(), ["0.02 x"]);
+}
+
+/// The shell over a pipe: commands, a request of the server in between, the end of input.
+#[tokio::test]
+async fn the_end_of_input_leaves_the_server() {
+    let server = Server::start(Code::CREATED);
+    let address = server.address;
+    let arguments = arguments(&server, &["--set", "/3/0/2=serial-9"]);
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut runner = super::Runner::new(&arguments, address, socket).unwrap();
+    runner.client.connect(runner.clock.now(), address);
+    let (sender, lines) = tokio::sync::mpsc::unbounded_channel();
+    let typist = tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        for line in ["update", "advance-time 10"] {
+            sender.send(line.to_owned()).unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    });
+    runner.run(Some(lines), false).await.unwrap();
+    typist.await.unwrap();
+    let seen = tokio::task::spawn_blocking(|| server.thread.join().unwrap())
+        .await
+        .unwrap();
+    assert!(
+        seen.contains(&format!("2.05 {:?}", b"serial-9")),
+        "{seen:?}"
+    );
+    assert!(seen.contains(&"0.02 ".to_owned()), "{seen:?}");
+    assert_eq!(seen.last().unwrap(), "0.04 ");
 }
