@@ -2,6 +2,10 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
 mod durable;
+mod message;
+mod observe;
 mod operation;
+mod random;
 mod registration;
+mod shards;
 mod world;
