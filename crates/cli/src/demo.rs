@@ -193,3 +193,74 @@ fn move_values(objects: &mut Objects, phase: f64, now: Instant) {
     objects.location.longitude = 6.7489 + 0.003 * wave(240.0);
     objects.location.timestamp = crate::device::unix_time();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use dunlin_coap::{Message, OptionNumber};
+
+    use super::*;
+
+    #[test]
+    fn devices_register_over_real_sockets_with_versions_of_their_own() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        server
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let devices = spawn(4, server.local_addr().unwrap()).unwrap();
+        let mut registers = BTreeMap::new();
+        let mut buffer = [0; 2048];
+        while registers.len() < 4 {
+            let (length, from) = server.recv_from(&mut buffer).unwrap();
+            let message = Message::parse(&buffer[..length]).unwrap();
+            let queries: Vec<String> = message
+                .values(OptionNumber::URI_QUERY)
+                .map(|query| String::from_utf8_lossy(query).into_owned())
+                .collect();
+            let list = String::from_utf8_lossy(message.payload).into_owned();
+            for object in [1, 3, 4, 5, 6, 3303, 3304, 3311] {
+                assert!(
+                    list.contains(&format!("</{object}/0>")),
+                    "{object} in {list}"
+                );
+            }
+            registers.insert(from, queries.join("&"));
+        }
+        let mut registers: Vec<String> = registers.into_values().collect();
+        registers.sort();
+        assert_eq!(
+            registers,
+            [
+                "ep=demo-1&lt=60&lwm2m=1.1&b=U",
+                "ep=demo-2&lt=60&lwm2m=1.2&b=U",
+                "ep=demo-3&lt=60&lwm2m=1.0&b=U",
+                "ep=demo-4&lt=60&lwm2m=1.1&b=U",
+            ]
+        );
+        // Nobody answered, so there is nobody to leave: the threads end all the same.
+        drop(devices);
+    }
+
+    #[test]
+    fn values_move() {
+        let mut objects = Objects::new("demo");
+        move_values(&mut objects, 1.0, Instant::from_secs(10));
+        let value = |objects: &Objects| objects.temperature.get(0).map(|t| t.value());
+        let first = value(&objects);
+        move_values(&mut objects, 1.0, Instant::from_secs(40));
+        assert_ne!(value(&objects), first);
+    }
+
+    #[test]
+    fn a_server_that_listens_everywhere_is_reached_over_loopback() {
+        for (listens, reached) in [
+            ("0.0.0.0:5683", "127.0.0.1:5683"),
+            ("[::]:1", "[::1]:1"),
+            ("192.0.2.1:7", "192.0.2.1:7"),
+        ] {
+            let listens: SocketAddr = listens.parse().unwrap();
+            assert_eq!(reachable(listens).to_string(), reached);
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! I/O, clock or heap (OMA LwM2M 1.0, 1.1 and 1.2).
 //!
 //! Write an object with [`object!`], put it into [`Single`] or [`Instances`], hand the objects to a
-//! [`Client`], and drive it with datagrams and time. Ready-made objects are in [`objects`].
+//! [`Client`], and drive it with datagrams and time. Ready-made objects are in [`mod@objects`].
 #![no_std]
 
 mod blocks;
