@@ -8,7 +8,7 @@ use dunlin_coap::Instant;
 
 use crate::{BATCH, Clock, ReceiveBatch, SendBatch, UdpSocket, Waker};
 
-/// What a [`drive`] loop serves.
+/// What a [`drive()`] loop serves.
 pub trait Service {
     /// A datagram arrived.
     fn datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], out: &mut Outgoing<'_>);

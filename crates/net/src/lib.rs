@@ -1,7 +1,7 @@
 //! Sockets for Dunlin: batched UDP, wake-ups, drive loops. For Linux: it uses recvmmsg, sendmmsg,
 //! eventfd and SO_INCOMING_CPU.
 //!
-//! An engine does no I/O; [`drive`] does it for any [`Service`]. [`EchoServer`] is that loop
+//! An engine does no I/O; [`drive()`] does it for any [`Service`]. [`EchoServer`] is that loop
 //! without an engine.
 
 mod address;

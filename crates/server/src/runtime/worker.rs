@@ -21,7 +21,7 @@ use crate::store::writer::{MAX_BACKLOG, WriterHandle};
 /// depend on them still go out.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Serves one shard in a [`dunlin_net::drive`] loop.
+/// Serves one shard in a [`dunlin_net::drive()`] loop.
 pub(crate) struct Worker {
     shard: Shard,
     rng: OsRng,
