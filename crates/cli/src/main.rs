@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod device;
 mod echo;
+mod object;
 mod reads;
 mod remote;
 mod serve;
@@ -41,6 +42,9 @@ enum Command {
     Device(device::DeviceArgs),
     #[command(flatten)]
     Remote(RemoteCall),
+    /// Check, show or turn into Rust an object definition file
+    #[command(subcommand, display_order = 50)]
+    Object(object::Command),
     /// Put load on a server
     #[command(subcommand, display_order = 100)]
     Sim(sim::Command),
@@ -120,6 +124,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Device(args) => device::run(&args),
         Command::Remote(call) => remote::run(&call.remote, call.command),
+        Command::Object(command) => object::run(command),
         Command::Sim(command) => sim::run(command),
         Command::Bench(args) => bench::run(&args),
         Command::Echo(args) => echo::run(&args),

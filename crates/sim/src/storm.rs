@@ -216,11 +216,12 @@ impl Storm {
             under_way -= (over - ended) as u32;
             ended = over;
             progress(ended);
-            if received == 0 && under_way > 0 {
-                if let Some(port) = active.first() {
-                    let patience = Some(Duration::from_micros(200));
-                    self.ports[*port].socket.wait(&self.waker, patience);
-                }
+            if received == 0
+                && under_way > 0
+                && let Some(port) = active.first()
+            {
+                let patience = Some(Duration::from_micros(200));
+                self.ports[*port].socket.wait(&self.waker, patience);
             }
         }
         measured.seconds = self.clock.now().saturating_since(start).as_secs_f64();

@@ -61,7 +61,7 @@ pub(crate) enum Command {
         /// As in /1/0/1
         path: String,
         /// The value of a resource, or PATH=VALUE pairs for an instance
-        #[arg(required = true, allow_hyphen_values = true)]
+        #[arg(required = true, allow_negative_numbers = true)]
         values: Vec<String>,
         /// Leave what is not given as it is (partial update)
         #[arg(long)]
