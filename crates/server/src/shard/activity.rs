@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use dunlin_coap::block::BlockSize;
 use dunlin_coap::{ExchangeId, Freshness, Instant, Token};
 use dunlin_lwm2m::operation::{Operation, Payload, WireOperation};
 use dunlin_lwm2m::{ContentFormat, OwnedRecord, Path, WriteAttributes};
@@ -95,9 +96,10 @@ pub(super) struct Current {
     pub(super) deadline: Instant,
     pub(super) exchange: Option<ExchangeId>,
     pub(super) token: Token,
-    /// Observe stands in the request: its token stays in use.
+    /// Bytes of the body that the device has taken.
     pub(super) sent: usize,
-    pub(super) exponent: u8,
+    /// Size of the blocks of the body.
+    pub(super) size: BlockSize,
     pub(super) gathered: Gathered,
 }
 
@@ -106,7 +108,7 @@ pub(super) struct Current {
 pub(super) struct Gathered {
     pub(super) bytes: Vec<u8>,
     pub(super) etag: Vec<u8>,
-    pub(super) exponent: u8,
+    pub(super) size: BlockSize,
     pub(super) observe: Option<u32>,
     pub(super) restarts: u8,
 }

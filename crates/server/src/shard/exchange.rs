@@ -10,22 +10,19 @@
 
 use core::cmp::Reverse;
 
+use dunlin_coap::block::{Block, BlockSize};
 use dunlin_coap::{
     Code, ExchangeId, Instant, Message, MessageWriter, OptionNumber, Outgoing, Rng, SendError,
 };
 use dunlin_lwm2m::operation::{Operation, WireOperation};
 
 use super::activity::{Activity, Current, Gathered, Job, Need, Prepared, Task, wire};
-use super::block::{Block, LARGEST};
 use super::io::Reply;
 use super::receive::created_path;
 use super::registry::{HELD, TICKS_PER_SECOND};
 use super::wheel::NONE;
 use super::{Shard, ids, tick};
 use crate::api::{OperateError, Outcome};
-
-/// Bytes of the largest block.
-const BLOCK: usize = 16 << LARGEST;
 
 /// What a device answered, whole.
 pub(super) struct Answer<'m> {
@@ -505,36 +502,36 @@ impl Current {
             exchange: None,
             token: dunlin_coap::Token::default(),
             sent: 0,
-            exponent: LARGEST,
+            size: BlockSize::MAX,
             gathered: Gathered::default(),
         }
     }
 
     /// Takes an answer to one request of the operation.
     fn take(&mut self, message: &Message<'_>, longest: usize) -> Result<Step, &'static str> {
-        let block1 = message.value(OptionNumber::BLOCK1).map(Block::read);
+        let block1 = message.value(OptionNumber::BLOCK1).map(Block::from_value);
         let body = wire(&self.operation).body();
         if let Some(body) = body
-            && body.bytes.len() > 16 << self.exponent
+            && body.bytes.len() > self.size.bytes()
         {
             let smaller = match block1 {
-                Some(Some(block)) if block.exponent < self.exponent => Some(block.exponent),
+                Some(Some(block)) if block.size < self.size => Some(block.size),
                 _ => None,
             };
-            let size = 16 << self.exponent;
+            let bytes = self.size.bytes();
             if message.code == Code::REQUEST_ENTITY_TOO_LARGE
                 && self.sent == 0
-                && let Some(exponent) = smaller
+                && let Some(size) = smaller
             {
                 // The block is too large: again with the size that the device names
                 // (RFC 7959 §2.9.3).
-                self.exponent = exponent;
+                self.size = size;
                 return Ok(Step::Again);
             }
-            if message.code.is_success() && self.sent + size < body.bytes.len() {
+            if message.code.is_success() && self.sent + bytes < body.bytes.len() {
                 // 2.31, or a success code of a device that applies blocks one by one.
-                self.sent += size;
-                self.exponent = smaller.unwrap_or(self.exponent);
+                self.sent += bytes;
+                self.size = smaller.unwrap_or(self.size);
                 return Ok(Step::Again);
             }
         }
@@ -555,17 +552,17 @@ impl Gathered {
             }
             return Ok(Step::Whole);
         };
-        let block = Block::read(value).ok_or("Block2 has a reserved size")?;
+        let block = Block::from_value(value).ok_or("Block2 has a reserved size")?;
         let etag = message.value(OptionNumber::ETAG).unwrap_or_default();
         if !self.bytes.is_empty() && self.etag != etag {
             // The representation changed: from the beginning (RFC 7959 §2.4).
             if self.restarts > 0 {
                 return Err("the value changed more than once while it was read");
             }
-            let (restarts, exponent) = (self.restarts + 1, block.exponent);
+            let (restarts, size) = (self.restarts + 1, block.size);
             *self = Self {
                 restarts,
-                exponent,
+                size,
                 ..Self::default()
             };
             return Ok(Step::Again);
@@ -573,8 +570,8 @@ impl Gathered {
         if block.offset() != self.bytes.len() {
             return Err("the device sent another block than asked for");
         }
-        if message.payload.len() > block.size()
-            || block.more && message.payload.len() != block.size()
+        if message.payload.len() > block.size.bytes()
+            || block.more && message.payload.len() != block.size.bytes()
         {
             return Err("a block has another length than it says");
         }
@@ -588,7 +585,7 @@ impl Gathered {
             self.etag = etag.to_vec();
             self.observe = message.observe();
         }
-        self.exponent = block.exponent;
+        self.size = block.size;
         self.bytes.extend_from_slice(message.payload);
         Ok(if block.more { Step::Again } else { Step::Whole })
     }
@@ -627,15 +624,17 @@ impl<'a> Blocks<'a> {
         };
         if !gathered.bytes.is_empty() {
             let at = gathered.bytes.len();
-            blocks.block2 = Some(Block::at(at, gathered.exponent, false).ok_or(too_long)?);
+            blocks.block2 = Some(Block::at(at, false, gathered.size).ok_or(too_long)?);
             // The rest of an answer is asked for without the body (RFC 7959 §3.3).
             blocks.payload = &[];
-        } else if body.len() > BLOCK || current.sent > 0 || current.exponent < LARGEST {
-            let size = 16 << current.exponent;
-            let end = (current.sent + size).min(body.len());
+        } else if body.len() > BlockSize::MAX.bytes()
+            || current.sent > 0
+            || current.size < BlockSize::MAX
+        {
+            let end = (current.sent + current.size.bytes()).min(body.len());
             let more = end < body.len();
             blocks.payload = body.get(current.sent..end).unwrap_or_default();
-            blocks.block1 = Some(Block::at(current.sent, current.exponent, more).ok_or(too_long)?);
+            blocks.block1 = Some(Block::at(current.sent, more, current.size).ok_or(too_long)?);
             if current.sent == 0 {
                 blocks.size1 = u32::try_from(body.len()).ok();
             }

@@ -14,6 +14,7 @@
 //! translator may have moved the device) and moves the registration; observations are then made
 //! again, since notifications that were rejected meanwhile ended them.
 
+use dunlin_coap::block::Block;
 use dunlin_coap::{Code, Instant, Message, ReplyTo, Rng, Token};
 use dunlin_lwm2m::registration::{RegisterParameters, RegistrationError, UpdateParameters};
 use std::net::SocketAddr;
@@ -37,7 +38,7 @@ pub(super) struct Held {
     token: HeldToken,
     code: Code,
     location: Option<Location>,
-    block: Option<super::block::Block>,
+    block: Option<Block>,
 }
 
 #[derive(Debug)]

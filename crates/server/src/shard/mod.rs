@@ -35,7 +35,6 @@
 //! ```
 
 mod activity;
-mod block;
 mod command;
 mod config;
 mod counters;
@@ -155,8 +154,12 @@ impl Shard {
             datagrams: vec![0; limits.exchanges * DATAGRAM].into_boxed_slice(),
             replies: vec![0; limits.reply_bytes].into_boxed_slice(),
         };
+        let mut endpoint = Endpoint::new(storage, config.transmission, &mut Seeded(seed));
+        // Every request in the registration interface may be done twice: a second Register
+        // replaces the first, of whose location the device never heard.
+        endpoint.set_repeatable(|_| true);
         Self {
-            endpoint: Endpoint::new(storage, config.transmission, &mut Seeded(seed)),
+            endpoint,
             owners: vec![NONE; limits.exchanges].into_boxed_slice(),
             registry: Registry::new(seed),
             lists: Interner::new(seed),

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
+use dunlin_coap::block::Block;
 use dunlin_coap::{
     Action, Code, Incoming, Instant, Message, MessageWriter, OptionNumber, ReplyTo, Rng, path,
 };
 
-use super::block::Block;
 use super::ids::{Location, shard_of_token};
 use super::uploads::Progress;
 use super::wheel::NONE;
@@ -228,7 +228,7 @@ impl Shard {
             }
             return go_on(self, asker, message.payload);
         };
-        let Some(block) = Block::read(value) else {
+        let Some(block) = Block::from_value(value) else {
             self.counters.bad_block += 1;
             let response = Response {
                 payload: b"Block1 has a reserved size",

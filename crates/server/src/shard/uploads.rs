@@ -5,9 +5,9 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use dunlin_coap::block::Block;
 use dunlin_coap::{Code, Instant, Message, OptionNumber};
 
-use super::block::Block;
 use crate::directory::keyed_hash;
 
 /// Bodies being uploaded.
@@ -65,11 +65,11 @@ impl Uploads {
         block: Block,
     ) -> Progress {
         let key = (from, self.hash(message));
-        if block.more && message.payload.len() != block.size() {
+        if block.more && message.payload.len() != block.size.bytes() {
             self.partial.remove(&key);
             return Progress::Refuse(Code::BAD_REQUEST, "the block is not as long as it says");
         }
-        if message.payload.len() > block.size() {
+        if message.payload.len() > block.size.bytes() {
             return Progress::Refuse(Code::BAD_REQUEST, "the block is longer than it says");
         }
         let announced = message.uint(OptionNumber::SIZE1).unwrap_or(0) as usize;
@@ -78,12 +78,22 @@ impl Uploads {
             self.partial.remove(&key);
             return Progress::Refuse(Code::REQUEST_ENTITY_TOO_LARGE, "the body is too long");
         }
-        let mut body = if block.number == 0 {
+        let mut body = if block.num == 0 {
             // A new beginning discards what there was (RFC 7959 §2.5).
             self.partial.remove(&key);
             Vec::new()
         } else {
             match self.partial.remove(&key) {
+                // The last block again, because its answer was lost for too long.
+                Some(mut partial)
+                    if block.more
+                        && partial.body.len() == end
+                        && partial.body.ends_with(message.payload) =>
+                {
+                    partial.touched = now;
+                    self.partial.insert(key, partial);
+                    return Progress::Continue;
+                }
                 Some(partial)
                     if partial.body.len() == block.offset()
                         && now.saturating_since(partial.touched) <= self.idle =>

@@ -347,7 +347,7 @@ fn errors_resets_and_silence_have_outcomes_of_their_own() {
     let mut world = World::new();
     Peer::up(1, &mut world);
     let path = Path::resource(3, 0, 0);
-    let mut ask = |world: &mut World| {
+    let ask = |world: &mut World| {
         let id = world.operate("dev-1", read(path));
         (id, world.request())
     };
@@ -519,7 +519,7 @@ fn too_many_operations_are_refused() {
     for number in 1..=3 {
         Peer::up(number, &mut world);
     }
-    let mut ask = |world: &mut World, device: &str| {
+    let ask = |world: &mut World, device: &str| {
         let id = world.operate(device, read(Path::resource(3, 0, 0)));
         matches!(world.outcome(id), Some(Err(OperateError::Overloaded)))
     };

@@ -12,7 +12,7 @@ use dunlin_server::shard::{Input, Limits, ShardConfig};
 use crate::world::{Dice, LIST, Peer, World, build, config, read, small};
 
 fn below(dice: &mut Dice, bound: u32) -> u32 {
-    (u64::from(dice.next_u32()) * u64::from(bound) >> 32) as u32
+    ((u64::from(dice.next_u32()) * u64::from(bound)) >> 32) as u32
 }
 
 fn noise(dice: &mut Dice, length: u32) -> Vec<u8> {
@@ -89,7 +89,7 @@ fn run(seed: u64, rounds: u32) {
     };
     let mut world = World::with(ShardConfig {
         limits,
-        durable: seed % 2 == 0,
+        durable: seed.is_multiple_of(2),
         ..config()
     });
     let mut peers: Vec<Peer> = (0..30).map(Peer::new).collect();
