@@ -329,7 +329,8 @@ impl Registration {
             self.due = None;
             return Failure::Final;
         };
-        let at = now + Duration::from_secs(delay);
+        // A timer of 0 shall not make a device that cannot register spin.
+        let at = now + Duration::from_secs(delay.max(1));
         self.due = Some(at);
         Failure::RetryAt(at)
     }

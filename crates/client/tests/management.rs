@@ -678,3 +678,41 @@ fn repetitions_are_answered_alike_and_done_once() {
     world.assert_silent();
     assert_eq!(world.client.objects().light.iter().count(), 1);
 }
+
+#[test]
+fn failures_of_the_firmware_update() {
+    use dunlin_client::objects::{FirmwareState, UpdateResult};
+    let mut world = World::registered(Version::V1_1);
+    // A failed installation keeps the package; a broken one goes.
+    assert_eq!(world.code(&put("/5/0/0", OPAQUE, b"image")), "2.04");
+    assert_eq!(world.code(&execute("/5/0/2")), "2.04");
+    let firmware = &mut world.client.objects_mut().firmware;
+    firmware.failed(UpdateResult::Failed);
+    assert_eq!(firmware.state(), FirmwareState::Downloaded);
+    assert_eq!(firmware.result(), UpdateResult::Failed);
+    assert_eq!(world.code(&execute("/5/0/2")), "2.04");
+    let firmware = &mut world.client.objects_mut().firmware;
+    firmware.failed(UpdateResult::Integrity);
+    assert_eq!(firmware.state(), FirmwareState::Idle);
+    assert_eq!(read(&mut world, "/5/0/5"), "5");
+    // A lost download, and the CRC of a pushed package (the check value of CRC-32).
+    assert_eq!(
+        world.code(&put("/5/0/1", TEXT, b"coap://192.0.2.9/x")),
+        "2.04"
+    );
+    let firmware = &mut world.client.objects_mut().firmware;
+    firmware.failed(UpdateResult::ConnectionLost);
+    assert_eq!(firmware.state(), FirmwareState::Idle);
+    assert_eq!(world.code(&put("/5/0/0", OPAQUE, b"123456789")), "2.04");
+    assert_eq!(world.client.objects().firmware.package.crc, 0xCBF4_3926);
+}
+
+#[test]
+fn a_full_multiple_resource_refuses_further_instances() {
+    let mut voltages: dunlin_client::Multiple<i32, 2> = [(0, 1), (5, 2)].into_iter().collect();
+    assert_eq!(voltages.insert(7, 3), Err(3));
+    assert_eq!(voltages.insert(5, 9), Ok(()));
+    assert_eq!(voltages.get(5), Some(&9));
+    assert_eq!(voltages.remove(0), Some(1));
+    assert_eq!(voltages.insert(7, 3), Ok(()));
+}

@@ -268,6 +268,14 @@ fn attempts_back_off_as_the_server_object_says() {
     let register = world.take();
     assert_eq!(refuse_all(&mut world, register), [10, 1000, 10, 1000, 10]);
 
+    // A timer of 0 is a second, so that nobody spins.
+    let mut world = World::new(Version::V1_1);
+    world.client.server_mut().retry_timer = Some(0);
+    world.client.connect(world.now, server);
+    world.poll();
+    let register = world.take();
+    assert_eq!(refuse_all(&mut world, register), [1, 1, 1, 1]);
+
     // The largest sequence delay ends everything.
     let mut world = World::new(Version::V1_1);
     let account = world.client.server_mut();

@@ -188,6 +188,8 @@ struct Runner {
     /// When to leave although nobody answered.
     leave_at: Option<Instant>,
     has_failed: bool,
+    /// Without a shell.
+    is_alone: bool,
 }
 
 impl Runner {
@@ -221,6 +223,7 @@ impl Runner {
             socket,
             leave_at: None,
             has_failed: false,
+            is_alone: args.no_shell,
         })
     }
 
@@ -346,8 +349,10 @@ impl Runner {
                 }
             }
             Event::Registered { .. } if once => self.leave(),
+            // Nobody is there to begin anew, or nobody wants to wait.
             Event::RegistrationFailed { retry_at, .. }
-                if once && retry_at.is_none_or(|at| at > now) =>
+                if (once && retry_at.is_none_or(|at| at > now))
+                    || (self.is_alone && retry_at.is_none() && self.leave_at.is_none()) =>
             {
                 self.has_failed = true;
                 self.leave();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dunlin_client::{Instant, Path};
+use dunlin_client::{Instant, Path, RegistrationState};
 
 use super::{Device, values};
 
@@ -12,7 +12,7 @@ get PATH               the values at and below a path, as in get /3/0
 set PATH VALUE         change a value; whoever observes it is told
 create PATH            a new instance, as in create /3303/1
 delete PATH            take an instance away
-update                 send an Update
+update                 send an Update; register again if every attempt has failed
 offline, online        stop talking, and go on
 advance-time SECONDS   move the device's clock forward
 status                 where the registration stands
@@ -67,7 +67,13 @@ fn run(command: &str, rest: &str, client: &mut Device, now: Instant) -> anyhow::
             Reply::Text(format!("deleted {path}"))
         }
         "update" => {
-            client.update(now);
+            match (client.state(), client.server_address()) {
+                // Without a registration there is nothing to update: begin anew.
+                (RegistrationState::Idle | RegistrationState::Failed, Some(server)) => {
+                    client.connect(now, server);
+                }
+                _ => client.update(now),
+            }
             Reply::Nothing
         }
         "offline" => {

@@ -330,6 +330,13 @@ impl World {
                 Output::Event(event) => self.events.push(event),
             }
         }
+        // All that was due has been done.
+        let next = self.client.next_timeout();
+        assert!(
+            next.is_none_or(|next| next > self.now),
+            "{next:?} is not after {:?}",
+            self.now
+        );
     }
 
     /// Moves time to the client's next timeouts up to a moment, one by one.
