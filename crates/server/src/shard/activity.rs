@@ -215,6 +215,8 @@ pub(super) struct Activity {
     pub(super) cancellations: Vec<Cancellation>,
     /// It stands in the line for a free exchange.
     pub(super) in_line: bool,
+    /// It stands in the line for requests of the shard's own accord.
+    pub(super) in_own_line: bool,
 }
 
 impl Activity {
@@ -230,6 +232,7 @@ impl Activity {
             && self.observations.is_empty()
             && self.cancellations.is_empty()
             && !self.in_line
+            && !self.in_own_line
     }
 }
 
@@ -258,6 +261,7 @@ impl Activities {
                 observations: Vec::new(),
                 cancellations: Vec::new(),
                 in_line: false,
+                in_own_line: false,
             })
         });
         activity.slot = slot;

@@ -19,7 +19,7 @@ use dunlin_lwm2m::operation::{Operation, WireOperation};
 use super::activity::{Activity, Current, Gathered, Job, Need, Prepared, Task, wire};
 use super::io::Reply;
 use super::receive::created_path;
-use super::registry::{HELD, TICKS_PER_SECOND};
+use super::registry::{ASLEEP, HELD, Registration, TICKS_PER_SECOND};
 use super::wheel::NONE;
 use super::{Shard, ids, tick};
 use crate::api::{OperateError, Outcome};
@@ -117,28 +117,48 @@ impl Shard {
         }
     }
 
-    /// Devices that waited for a free exchange.
+    /// Goes on with devices that waited for a free exchange, and with those that waited because
+    /// the shard has enough to do of its own accord.
     pub(super) fn serve_line(&mut self, now: Instant, rng: &mut dyn Rng) {
-        for _ in 0..self.line.len() {
-            if self.endpoint.open_exchanges() >= self.config.limits.exchanges {
+        while !self.is_full() {
+            let own = self.line.is_empty();
+            if own && self.paced >= self.config.limits.paced {
                 return;
             }
-            let Some(index) = self.line.pop_front() else {
+            let line = if own {
+                &mut self.own_line
+            } else {
+                &mut self.line
+            };
+            let Some(index) = line.pop_front() else {
                 return;
             };
             if let Some(activity) = self.activities.get_mut(index) {
-                activity.in_line = false;
+                if own {
+                    activity.in_own_line = false;
+                } else {
+                    activity.in_line = false;
+                }
                 self.advance(now, index, rng);
             }
         }
     }
 
-    pub(super) fn stand_in_line(&mut self, index: u32) {
-        if let Some(activity) = self.activities.get_mut(index)
-            && !activity.in_line
-        {
-            activity.in_line = true;
-            self.line.push_back(index);
+    fn is_full(&self) -> bool {
+        self.endpoint.open_exchanges() >= self.config.limits.exchanges
+    }
+
+    pub(super) fn stand_in_line(&mut self, index: u32, own: bool) {
+        let Some(activity) = self.activities.get_mut(index) else {
+            return;
+        };
+        let (stands, line) = if own {
+            (&mut activity.in_own_line, &mut self.own_line)
+        } else {
+            (&mut activity.in_line, &mut self.line)
+        };
+        if !core::mem::replace(stands, true) {
+            line.push_back(index);
         }
     }
 
@@ -155,7 +175,7 @@ impl Shard {
                 return;
             }
             let queue_mode = self.parameters.get(registration.parameters).queue_mode;
-            if queue_mode && self.is_asleep(registration.heard, now) {
+            if queue_mode && self.is_asleep(registration, now) {
                 return;
             }
             let has_own = !activity.cancellations.is_empty()
@@ -171,10 +191,11 @@ impl Shard {
                 }
                 return;
             }
-            let full = self.endpoint.open_exchanges() >= self.config.limits.exchanges;
-            let paced = activity.waiting.is_empty() && self.paced >= self.config.limits.paced;
+            let full = self.is_full();
+            let paced =
+                !full && activity.waiting.is_empty() && self.paced >= self.config.limits.paced;
             if full || paced {
-                return self.stand_in_line(index);
+                return self.stand_in_line(index, paced);
             }
             let job = self
                 .activities
@@ -211,10 +232,11 @@ impl Shard {
     }
 
     /// Whether a device in queue mode has been silent for so long that it sleeps.
-    pub(super) fn is_asleep(&self, heard: u32, now: Instant) -> bool {
+    fn is_asleep(&self, registration: &Registration, now: Instant) -> bool {
         let window = self.config.transmission.max_transmit_wait().as_secs();
         let window = u32::try_from(window).unwrap_or(u32::MAX);
-        tick(now).saturating_sub(heard) > window.saturating_mul(TICKS_PER_SECOND)
+        let silent = tick(now).saturating_sub(registration.heard);
+        registration.flags & ASLEEP != 0 || silent > window.saturating_mul(TICKS_PER_SECOND)
     }
 
     /// Sends the request of a device, or its next block.
@@ -298,7 +320,7 @@ impl Shard {
         // A device that does not answer is regarded as asleep again (Transport 1.2 §6.5).
         let slot = self.activities.get(index).map(|activity| activity.slot);
         if let Some(registration) = slot.and_then(|slot| self.registry.get_mut(slot)) {
-            registration.heard = 0;
+            registration.flags |= ASLEEP;
         }
         self.no_answer(now, index, NoAnswer::Timeout);
         self.advance(now, index, rng);

@@ -25,7 +25,7 @@ use super::ids::Location;
 use super::interner::Interned;
 use super::io::{Persist, Reply, StoredRegistration};
 use super::receive::{Asker, Response};
-use super::registry::{HELD, NEVER, New};
+use super::registry::{ASLEEP, HELD, NEVER, New};
 use super::wheel::NONE;
 use super::{Shard, lifetime_end, tick};
 use crate::api::{Device, EventKind, OperateError, WishState};
@@ -275,6 +275,7 @@ impl Shard {
             registration.parameters = interned;
             registration.updated = tick(now);
             registration.heard = tick(now);
+            registration.flags &= !ASLEEP;
         }
         if moved {
             self.counters.address_changes += 1;

@@ -109,6 +109,8 @@ pub struct Shard {
     paced: usize,
     /// Activities that could go on if there were a free exchange.
     line: VecDeque<u32>,
+    /// Activities that could go on if fewer of `paced` were in flight.
+    own_line: VecDeque<u32>,
     uploads: Uploads,
     held: VecDeque<Held>,
     sequence: u64,
@@ -145,7 +147,11 @@ impl Rng for Seeded {
 impl Shard {
     /// An empty shard. All memory for exchanges and deduplication is taken here, about 18 MB with
     /// the default limits; afterwards only registrations, wishes and bodies take more.
-    pub fn new(config: ShardConfig) -> Self {
+    pub fn new(mut config: ShardConfig) -> Self {
+        // Without any exchange nothing would ever go on.
+        config.limits.exchanges = config.limits.exchanges.max(1);
+        config.limits.paced = config.limits.paced.max(1);
+        config.shards = config.shards.max(1);
         let limits = config.limits;
         let seed = config.directory.seed() ^ u64::from(config.index).rotate_left(32);
         let storage = SliceStorage {
@@ -171,6 +177,7 @@ impl Shard {
             deadlines: BinaryHeap::new(),
             paced: 0,
             line: VecDeque::new(),
+            own_line: VecDeque::new(),
             uploads: Uploads::new(seed, limits.uploads, limits.upload_idle, limits.body_bytes),
             held: VecDeque::new(),
             sequence: 0,
@@ -205,8 +212,8 @@ impl Shard {
             .peek()
             .map(|Reverse((deadline, _))| *deadline);
         // Restored observations stand in line although exchanges are free.
-        let line =
-            (!self.line.is_empty() && self.endpoint.open_exchanges() == 0).then_some(Instant::ZERO);
+        let line = (!self.own_line.is_empty() && self.endpoint.open_exchanges() == 0)
+            .then_some(Instant::ZERO);
         [
             line,
             lifetime,

@@ -8,6 +8,7 @@ use dunlin_coap::{
 };
 
 use super::ids::{Location, shard_of_token};
+use super::registry::ASLEEP;
 use super::uploads::Progress;
 use super::wheel::NONE;
 use super::{Shard, tick};
@@ -142,6 +143,7 @@ impl Shard {
         for slot in slots {
             if let Some(registration) = self.registry.get_mut(slot) {
                 registration.heard = tick;
+                registration.flags &= !ASLEEP;
                 let activity = registration.device;
                 self.advance(now, activity, rng);
             }

@@ -42,6 +42,8 @@ pub(super) struct Registration {
 const V4: u8 = 1;
 /// The reply to the Register waits for the store: no requests to the device yet.
 pub(super) const HELD: u8 = 1 << 1;
+/// A device in queue mode that did not answer, or has not spoken since the restart.
+pub(super) const ASLEEP: u8 = 1 << 2;
 const FREE: u8 = 1 << 7;
 
 impl Registration {

@@ -7,7 +7,7 @@ use super::activity::Observation;
 use super::fleet;
 use super::ids::Location;
 use super::interface::intern_links;
-use super::registry::New;
+use super::registry::{ASLEEP, New};
 use super::wheel::NONE;
 use super::{Shard, StoredRegistration, StoredValues, StoredWish, lifetime_end, tick};
 use crate::directory::KeptWish;
@@ -78,6 +78,10 @@ impl Shard {
             self.aliases.insert(id.clone(), slot);
             self.alias_ids.insert(slot, id);
         }
+        if let Some(registration) = self.registry.get_mut(slot) {
+            // Whether a device in queue mode is awake is not known any more.
+            registration.flags |= ASLEEP;
+        }
         for wish in self.config.directory.wishes(&stored.endpoint) {
             self.restore_observation(slot, wish);
         }
@@ -135,6 +139,6 @@ impl Shard {
             ..Observation::new(wish.id, wish.path, wish.attributes)
         });
         let index = self.registry.get(slot).map_or(NONE, |found| found.device);
-        self.stand_in_line(index);
+        self.stand_in_line(index, true);
     }
 }

@@ -1,14 +1,15 @@
 //! Nothing is acknowledged before it is on disk; what was acknowledged survives.
 
+use core::time::Duration;
 use std::sync::Arc;
 
-use dunlin_coap::{Code, OptionNumber};
+use dunlin_coap::{Code, Instant, OptionNumber};
 use dunlin_lwm2m::Path;
 use dunlin_server::api::OperateError;
 use dunlin_server::directory::Directory;
-use dunlin_server::shard::{Persist, Shard, ShardConfig};
+use dunlin_server::shard::{Limits, Persist, Shard, ShardConfig};
 
-use crate::world::{LIST, ORIGIN, Peer, TEXT, World, config, read, values};
+use crate::world::{LIST, ORIGIN, Peer, TEXT, World, config, read, small, values};
 
 #[test]
 fn a_register_is_answered_when_its_batch_is_on_disk() {
@@ -283,4 +284,51 @@ fn a_restart_with_other_shards_keeps_location_paths() {
     for (number, peer) in peers.iter_mut().enumerate() {
         assert_eq!(peer.update(&mut again[number / 5], &[]), Code::CHANGED);
     }
+}
+
+/// After a restart nobody knows whether a device in queue mode is awake: it is asked when it
+/// speaks. Observations of many devices are made again at a pace.
+#[test]
+fn after_a_restart_sleepers_are_left_alone_and_others_asked_at_a_pace() {
+    let mut world = World::new();
+    for number in 1..=9 {
+        let mut peer = Peer::new(number);
+        let mode = if number <= 3 { "Q" } else { "x" };
+        peer.register(&mut world, &["lt=300", "lwm2m=1.1", mode], LIST);
+        let path = Path::resource(3303, 0, 5700);
+        world
+            .add_wish(&peer.endpoint, path, Vec::new())
+            .expect("room");
+    }
+    let mut after = World::with(ShardConfig {
+        directory: Arc::new(Directory::new(1, 99)),
+        limits: Limits {
+            paced: 2,
+            ..small()
+        },
+        ..config()
+    });
+    for (_, change) in &world.persisted {
+        match change {
+            Persist::Registration(stored) => assert!(after.shard.restore(after.now, stored)),
+            Persist::Wish(stored) => assert!(after.shard.restore_wish(stored)),
+            _ => {}
+        }
+    }
+    assert_eq!(after.shard.next_timeout(), Some(Instant::ZERO), "at once");
+    after.pass(Duration::ZERO);
+    let mut asked = Vec::new();
+    while !after.sent.is_empty() {
+        assert!(after.counter("exchanges_open") <= 2);
+        let request = after.sent.remove(0);
+        asked.push(request.to.port());
+        let observe = (OptionNumber::OBSERVE, &[1][..]);
+        after.answer(&request, Code::CONTENT, &[observe, TEXT], b"20.5");
+    }
+    asked.sort_unstable();
+    assert_eq!(asked, [50_004, 50_005, 50_006, 50_007, 50_008, 50_009]);
+    let id = after.operate("dev-1", read(Path::resource(3, 0, 0)));
+    assert!(after.sent.is_empty(), "it may sleep");
+    after.seconds(31);
+    assert_eq!(after.outcome(id), Some(Err(OperateError::Timeout)));
 }
