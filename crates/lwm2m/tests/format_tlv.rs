@@ -461,6 +461,24 @@ fn wrong_nesting_is_refused() {
     syntax("85 06 03 00 C1 00 01"); // instance in multiple resource
 }
 
+/// Found by fuzzing: one resource was both single and multiple, and an instance given an id stood
+/// beside one that was not.
+#[test]
+fn kinds_do_not_stand_side_by_side() {
+    for (target, payload, at) in [
+        ("/3/0/6", "C1 06 01 41 00 01", 3),
+        ("/3/0/6", "41 00 01 83 06 41 01 01", 3),
+        ("/3", "00 00 C1 09 01", 2),
+        ("/3/0", "C1 09 01 00 00", 3),
+    ] {
+        let error = refused(target, payload);
+        assert!(
+            matches!(error, FormatError::Syntax { at: found, .. } if found == at),
+            "{payload}: {error:?}"
+        );
+    }
+}
+
 #[test]
 fn depth_bomb_ends_at_the_third_level() {
     let mut payload = Vec::new();

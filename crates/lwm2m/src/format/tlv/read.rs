@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
                 }
             }
             let header = read_header(self.payload, self.at, self.row.end)?;
-            self.check_duplicate(&header)?;
+            self.check_siblings(&header)?;
             let children = Siblings {
                 start: header.start,
                 end: header.end,
@@ -137,13 +137,19 @@ impl<'a> Reader<'a> {
     }
 
     /// An id must not stand twice in one container; whether the resource is single or multiple
-    /// makes no difference.
+    /// makes no difference. Object instances, resources and resource instances do not stand side
+    /// by side.
     #[inline]
-    fn check_duplicate(&mut self, header: &Header) -> Result<(), FormatError> {
+    fn check_siblings(&mut self, header: &Header) -> Result<(), FormatError> {
         let siblings = &mut self.row;
         let last = siblings.last;
-        let ascends = last.is_none_or(|(kind, id)| id < header.id && same_space(kind, header.kind));
-        if ascends {
+        if last.is_some_and(|(kind, _)| !same_space(kind, header.kind)) {
+            return Err(FormatError::Syntax {
+                at: header.at,
+                expected: "the same kind as before",
+            });
+        }
+        if last.is_none_or(|(_, id)| id < header.id) {
             siblings.last = Some((header.kind, header.id));
             return Ok(());
         }
@@ -155,7 +161,7 @@ impl<'a> Reader<'a> {
                 expected: "ids in ascending order",
             })?;
             let earlier = read_header(self.payload, at, siblings.end)?;
-            if earlier.id == header.id && same_space(earlier.kind, header.kind) {
+            if earlier.id == header.id {
                 return Err(FormatError::Duplicate { at: header.at });
             }
             at = earlier.end;
