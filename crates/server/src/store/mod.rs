@@ -1,6 +1,6 @@
 //! What outlives the process: registrations, observation wishes and their last known values.
 //!
-//! Shards hand their changes to one [`Writer`](writer::Writer) thread. It commits them in groups
+//! Shards hand their changes to one writer thread. It commits them in groups
 //! and tells each shard how far its changes are on disk; only then the shard sends the replies
 //! that promise it.
 
