@@ -1,6 +1,7 @@
 //! What is going on with a device beyond its registration: operations that wait, the one request
 //! in flight (NSTART = 1), observations. An idle device has none of this.
 
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use dunlin_coap::block::BlockSize;
@@ -137,6 +138,8 @@ pub(super) struct Observation {
     pub(super) token: Option<Token>,
     pub(super) accept: Option<ContentFormat>,
     pub(super) freshness: Freshness,
+    /// When the device reported last.
+    pub(super) reported: Instant,
     pub(super) partial: Option<(Gathered, Option<u16>)>,
     pub(super) records: Vec<OwnedRecord>,
     pub(super) updated_at: Option<f64>,
@@ -155,10 +158,23 @@ impl Observation {
             token: None,
             accept: None,
             freshness: Freshness::default(),
+            reported: Instant::ZERO,
             partial: None,
             records: Vec::new(),
             updated_at: None,
         }
+    }
+
+    /// How long the device may be silent: `pmax`, and a day in any case, since at least one
+    /// notification a day is a CON (RFC 7641 §4.5).
+    pub(super) fn longest_silence(&self) -> Duration {
+        let pmax = self
+            .attributes
+            .iter()
+            .find(|(name, _)| name == "pmax")
+            .and_then(|(_, value)| *value)
+            .filter(|pmax| *pmax > 0.0 && *pmax < 86_400.0);
+        Duration::from_secs(pmax.map_or(86_400, |pmax| pmax as u64))
     }
 
     /// Begins anew, for example because the device may have lost it.

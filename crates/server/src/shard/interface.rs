@@ -19,7 +19,7 @@ use dunlin_coap::{Code, Instant, Message, ReplyTo, Rng, Token};
 use dunlin_lwm2m::registration::{RegisterParameters, RegistrationError, UpdateParameters};
 use std::net::SocketAddr;
 
-use super::activity::{Activity, Observation, Task};
+use super::activity::{Activity, Need, Observation, Task};
 use super::fleet::{self, DeviceObjects, ParameterSet};
 use super::ids::Location;
 use super::interner::Interned;
@@ -203,7 +203,7 @@ impl Shard {
                 } else {
                     self.respond(asker, Code::CHANGED, &Response::default());
                 }
-                self.retry_observations(slot);
+                self.retry_observations(now, slot);
                 self.wake(now, slot, rng);
             }
             Err(refusal) => self.refuse(asker, &refusal),
@@ -522,10 +522,17 @@ impl Shard {
         self.activities.get_mut(registration.device)
     }
 
-    /// An Update is a sign of life: what was not answered is asked again.
-    fn retry_observations(&mut self, slot: u32) {
+    /// An Update is a sign of life: what was not answered is asked again, and so is what has been
+    /// silent for so long that the device must have dropped it (a CON notification of which
+    /// nothing arrived ends an observation there, RFC 7641 §4.5).
+    fn retry_observations(&mut self, now: Instant, slot: u32) {
+        let grace = self.config.transmission.exchange_lifetime();
         self.each_observation(slot, |observation| {
-            if observation.retry {
+            let silent = now.saturating_since(observation.reported);
+            let lost = observation.state == WishState::Active
+                && observation.need == Need::Nothing
+                && silent > observation.longest_silence() + grace;
+            if observation.retry || lost {
                 observation.restart();
             }
         });

@@ -111,6 +111,7 @@ impl Shard {
             let why = "the device answered, but does not observe this path".to_owned();
             return self.observation_failed(index, wish, why, false);
         };
+        observation.reported = now;
         observation.freshness.restart();
         observation.freshness.is_newer(number, now);
         observation.state = WishState::Active;
@@ -226,6 +227,7 @@ impl Shard {
             let why = "the device ended the observation".to_owned();
             return self.observation_failed(index, wish, why, false);
         };
+        observation.reported = now;
         if !observation.freshness.is_newer(number, now) {
             self.counters.stale += 1;
             return;

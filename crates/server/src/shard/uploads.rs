@@ -1,5 +1,5 @@
 //! Request bodies that arrive block by block (RFC 7959 §2.5), bounded in size, number and idle
-//! time.
+//! time. No peer may have more than its share of them.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -10,10 +10,13 @@ use dunlin_coap::{Code, Instant, Message, OptionNumber};
 
 use crate::directory::keyed_hash;
 
+/// How many peers it takes to fill the table.
+const SHARES: usize = 16;
+
 /// Bodies being uploaded.
 #[derive(Debug)]
 pub(super) struct Uploads {
-    partial: BTreeMap<(SocketAddr, u64), Partial>,
+    partial: BTreeMap<Key, Partial>,
     /// Not later than the oldest touch.
     oldest: Option<Instant>,
     seed: u64,
@@ -112,14 +115,16 @@ impl Uploads {
         if !block.more {
             return Progress::Complete(body);
         }
-        if self.partial.len() >= self.most {
-            let oldest = self
-                .partial
-                .iter()
-                .min_by_key(|(_, partial)| partial.touched);
-            if let Some(oldest) = oldest.map(|(key, _)| *key) {
-                self.partial.remove(&oldest);
-            }
+        let own = self.partial.range((from, 0)..=(from, u64::MAX));
+        let gives_way = if own.clone().count() >= (self.most / SHARES).max(1) {
+            longest_idle(own)
+        } else if self.partial.len() >= self.most {
+            longest_idle(self.partial.iter())
+        } else {
+            None
+        };
+        if let Some(key) = gives_way {
+            self.partial.remove(&key);
         }
         self.partial.insert(key, Partial { body, touched: now });
         self.oldest.get_or_insert(now);
@@ -156,4 +161,12 @@ impl Uploads {
         }
         keyed_hash(self.seed, &self.key)
     }
+}
+
+type Key = (SocketAddr, u64);
+
+fn longest_idle<'p>(partial: impl Iterator<Item = (&'p Key, &'p Partial)>) -> Option<Key> {
+    partial
+        .min_by_key(|(_, partial)| partial.touched)
+        .map(|(key, _)| *key)
 }

@@ -444,3 +444,29 @@ fn two_uploads_of_one_peer_are_told_apart_by_their_options() {
     }
     assert_eq!(world.stats().devices, 2);
 }
+
+/// The table was one for all: a peer that began body after body pushed out those of the others.
+#[test]
+fn one_peer_does_not_push_out_the_bodies_of_others() {
+    let list = long_list();
+    let mut world = World::with(ShardConfig {
+        limits: Limits {
+            uploads: 32,
+            ..small()
+        },
+        ..config()
+    });
+    let good: SocketAddr = "192.0.2.1:1".parse().expect("address");
+    let bad: SocketAddr = "192.0.2.2:1".parse().expect("address");
+    let first = part(1, &block(0, true, 2), "ep=a", &list[..64]);
+    assert_eq!(world.exchange(good, &first).message().code, Code::CONTINUE);
+    for number in 0..200_u16 {
+        world.pass(Duration::from_millis(1));
+        let endpoint = format!("ep={number}");
+        let bytes = part(number, &block(0, true, 2), &endpoint, &list[..64]);
+        assert_eq!(world.exchange(bad, &bytes).message().code, Code::CONTINUE);
+        assert!(world.counter("uploads_open") <= 3);
+    }
+    let second = part(2, &block(1, true, 2), "ep=a", &list[64..128]);
+    assert_eq!(world.exchange(good, &second).message().code, Code::CONTINUE);
+}

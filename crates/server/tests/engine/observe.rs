@@ -522,3 +522,37 @@ fn wishes_are_bounded_and_made_at_a_pace() {
     }
     assert_eq!(made, 29);
 }
+
+/// A CON notification of which no copy arrived ends the observation at the device, and nobody
+/// tells the server (RFC 7641 §4.5). Silence beyond `pmax`, or beyond a day, gives it away.
+#[test]
+fn an_observation_that_fell_silent_is_made_again() {
+    for (attributes, seconds) in [
+        (vec![("pmax".to_owned(), Some(60.0))], 60),
+        (Vec::new(), 86_400),
+    ] {
+        let mut world = World::new();
+        let mut peer = Peer::new(1);
+        peer.register(&mut world, &["lt=0", "lwm2m=1.1"], LIST);
+        world.sent.clear();
+        let observes_first = attributes.is_empty();
+        world
+            .add_wish("dev-1", TEMPERATURE, attributes)
+            .expect("room");
+        if !observes_first {
+            let request = world.request();
+            world.answer(&request, Code::CHANGED, &[], b"");
+        }
+        let request = world.request();
+        accept(&mut world, &request, 1, b"20");
+        world.seconds(seconds + 247);
+        assert_eq!(peer.update(&mut world, &[]), Code::CHANGED);
+        assert!(world.sent.is_empty(), "not yet");
+        world.seconds(1);
+        let update = peer.update_message(&[]);
+        let sent = world.datagram(peer.address, &update);
+        assert_eq!(sent.len(), 2, "{sent:?}");
+        let expected = if observes_first { Code::GET } else { Code::PUT };
+        assert_eq!(sent[1].message().code, expected);
+    }
+}
