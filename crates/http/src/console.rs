@@ -44,8 +44,10 @@ pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
         "no-cache"
     };
     let unchanged = headers
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|known| known == etag.as_str());
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|known| known.to_str().ok())
+        .any(|known| is_known(known, &etag));
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -65,4 +67,13 @@ pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
         }
     }
     response
+}
+
+/// Whether an If-None-Match names this tag; weak comparison (RFC 9110 §13.1.2), as a proxy that
+/// compresses weakens the tag.
+fn is_known(known: &str, etag: &str) -> bool {
+    known
+        .split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

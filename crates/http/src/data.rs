@@ -35,10 +35,19 @@ pub(crate) struct OperateQuery {
     /// Content format: a number, or text, opaque, cbor, senml-json, senml-cbor, tlv. The server
     /// chooses one that the device's version knows when it is absent.
     format: Option<String>,
-    /// Seconds to wait for the device, 1 to 3600; 95 when absent, which is longer than CoAP
+    /// Seconds to wait for the device, 0.1 to 3600; 95 when absent, which is longer than CoAP
     /// retransmits.
     timeout: Option<f64>,
-    /// Levels to list in a Discover, 0 to 3 (1.2).
+}
+
+/// How to discover.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DiscoverQuery {
+    /// Seconds to wait for the device, 0.1 to 3600; 95 when absent.
+    timeout: Option<f64>,
+    /// Levels to list below the path, 0 to 3; devices before 1.2 are not told.
     depth: Option<u8>,
 }
 
@@ -48,7 +57,7 @@ const DEFAULT_TIMEOUT: f64 = 95.0;
 type QueryResult = Result<Query<OperateQuery>, axum::extract::rejection::QueryRejection>;
 
 impl OperateQuery {
-    fn options(query: QueryResult) -> Result<(OperateOptions, Option<u8>), Problem> {
+    fn options(query: QueryResult) -> Result<OperateOptions, Problem> {
         let Query(query) =
             query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
         let format = match query.format.as_deref() {
@@ -69,16 +78,20 @@ impl OperateQuery {
                     })?,
             ),
         };
-        let timeout = query.timeout.unwrap_or(DEFAULT_TIMEOUT);
-        if !(0.1..=3600.0).contains(&timeout) {
-            return Err(Problem::bad_request(
-                "Bad query",
-                "timeout must be from 0.1 to 3600 seconds.",
-            ));
-        }
-        let timeout = Duration::from_secs_f64(timeout);
-        Ok((OperateOptions { format, timeout }, query.depth))
+        let timeout = duration(query.timeout)?;
+        Ok(OperateOptions { format, timeout })
     }
+}
+
+fn duration(seconds: Option<f64>) -> Result<Duration, Problem> {
+    let seconds = seconds.unwrap_or(DEFAULT_TIMEOUT);
+    if !(0.1..=3600.0).contains(&seconds) {
+        return Err(Problem::bad_request(
+            "Bad query",
+            "timeout must be from 0.1 to 3600 seconds.",
+        ));
+    }
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 async fn operate(
@@ -104,7 +117,7 @@ pub(crate) async fn read(
     UrlPath((endpoint, path)): UrlPath<(String, String)>,
     query: QueryResult,
 ) -> Result<Json<AnswerDto>, Problem> {
-    let (options, _) = OperateQuery::options(query)?;
+    let options = OperateQuery::options(query)?;
     let path = at_least_object(parse_path(&path)?)?;
     let operation = Operation::Read {
         path,
@@ -154,7 +167,7 @@ async fn write(
     query: QueryResult,
     body: &[u8],
 ) -> Result<Json<AnswerDto>, Problem> {
-    let (options, _) = OperateQuery::options(query)?;
+    let options = OperateQuery::options(query)?;
     let path = parse_path(path)?;
     if path.level() < Level::ObjectInstance {
         return Err(Problem::bad_request(
@@ -223,7 +236,7 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let (options, _) = OperateQuery::options(query)?;
+    let options = OperateQuery::options(query)?;
     let path = parse_path(&path)?;
     let is_text = headers
         .get(header::CONTENT_TYPE)
@@ -311,7 +324,7 @@ pub(crate) async fn delete(
     UrlPath((endpoint, path)): UrlPath<(String, String)>,
     query: QueryResult,
 ) -> Result<Json<AnswerDto>, Problem> {
-    let (options, _) = OperateQuery::options(query)?;
+    let options = OperateQuery::options(query)?;
     let path = parse_path(&path)?;
     if !matches!(
         path.level(),
@@ -330,15 +343,26 @@ pub(crate) async fn delete(
 /// Discovers what an object, an instance or a resource has, with attributes.
 #[utoipa::path(get, path = "/devices/{endpoint}/discover/{*path}", tag = "device management",
     params(("endpoint" = String, Path, description = "Endpoint client name, percent-encoded"),
-        ("path" = String, Path, description = "As in 3/0"), OperateQuery),
+        ("path" = String, Path, description = "As in 3/0"), DiscoverQuery),
     responses((status = 200, body = AnswerDto), (status = 400, body = Problem),
         (status = 404, body = Problem), (status = 504, body = Problem)))]
 pub(crate) async fn discover(
     State(control): State<Control>,
     UrlPath((endpoint, path)): UrlPath<(String, String)>,
-    query: QueryResult,
+    query: Result<Query<DiscoverQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<AnswerDto>, Problem> {
-    let (options, depth) = OperateQuery::options(query)?;
+    let Query(DiscoverQuery { timeout, depth }) =
+        query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
+    if depth.is_some_and(|depth| depth > 3) {
+        return Err(Problem::bad_request(
+            "Bad query",
+            "depth must be from 0 to 3.",
+        ));
+    }
+    let options = OperateOptions {
+        format: None,
+        timeout: duration(timeout)?,
+    };
     let path = at_least_object(parse_path(&path)?)?;
     if path.level() > Level::Resource {
         return Err(Problem::bad_request(
@@ -386,7 +410,7 @@ pub(crate) async fn write_attributes(
     query: QueryResult,
     body: Bytes,
 ) -> Result<Json<AnswerDto>, Problem> {
-    let (options, _) = OperateQuery::options(query)?;
+    let options = OperateQuery::options(query)?;
     let path = at_least_object(parse_path(&path)?)?;
     let attributes = attribute_changes(parse_body::<AttributesDto>(&body)?)?;
     if attributes.is_empty() {

@@ -208,7 +208,8 @@ impl AnswerDto {
 pub(crate) struct WriteRecordDto {
     /// Full path of a resource or resource instance.
     pub(crate) path: String,
-    /// The value, of the type the object definition asks for.
+    /// The value, of the type the object definition asks for. An integer beyond 2^53 may also be
+    /// a string. Null empties a multiple resource.
     pub(crate) value: Json,
     /// Type, for resources the server has no definition of.
     #[serde(rename = "type")]
@@ -221,12 +222,18 @@ pub(crate) struct WriteRecordDto {
 #[schema(as = WriteBody)]
 pub(crate) struct WriteDto {
     /// The value of the one resource or resource instance the path names.
+    #[serde(default, deserialize_with = "even_null")]
     pub(crate) value: Option<Json>,
     /// Type of `value`, for resources the server has no definition of.
     #[serde(rename = "type")]
     pub(crate) data_type: Option<String>,
     /// What to write below the path.
     pub(crate) records: Option<Vec<WriteRecordDto>>,
+}
+
+/// Null is a value here, other than a field that is not there.
+fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 /// The body of a POST: arguments of an Execute, or content of a Create.

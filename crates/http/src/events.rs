@@ -23,6 +23,8 @@ use crate::problem::Problem;
 pub(crate) struct EventsQuery {
     /// Only events of this device.
     endpoint: Option<String>,
+    /// Only these, as in `registration,update`; all when absent. `reset` comes in any case.
+    types: Option<String>,
     /// Resume after this event; the header `Last-Event-ID` wins.
     last_event_id: Option<u64>,
 }
@@ -62,12 +64,17 @@ pub(crate) async fn events(
 ) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Problem> {
     let Query(query) =
         query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
+    // An id that is none of ours is as good as one that is gone: the client must not go on as if
+    // it had missed nothing.
     let after = headers
         .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse().ok())
+        .map(|id| id.to_str().ok().and_then(|id| id.parse().ok()))
+        .map(|id| id.unwrap_or(u64::MAX))
         .or(query.last_event_id);
     let endpoint = query.endpoint;
+    let types = query.types.as_deref().map(parse_types).transpose()?;
     let subscription = control.subscribe(after);
+    let mut passed_over = 0_u32;
     let stream = deliveries(subscription).filter_map(move |delivery| {
         future::ready(match delivery {
             Delivery::Reset(id) => Some(Ok(SseEvent::default()
@@ -77,12 +84,63 @@ pub(crate) async fn events(
             Delivery::Event(event) => {
                 let wanted = endpoint
                     .as_ref()
-                    .is_none_or(|endpoint| *endpoint == event.endpoint);
-                wanted.then(|| Ok(to_sse(&event)))
+                    .is_none_or(|endpoint| *endpoint == event.endpoint)
+                    && types
+                        .as_ref()
+                        .is_none_or(|types| types.contains(&name(&event.kind)));
+                passed_over = if wanted { 0 } else { passed_over + 1 };
+                if wanted {
+                    Some(Ok(to_sse(&event)))
+                } else if passed_over >= PLACE_AFTER {
+                    passed_over = 0;
+                    Some(Ok(SseEvent::default().id(event.id.to_string())))
+                } else {
+                    None
+                }
             }
         })
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+/// After so many events that a subscriber does not want it is told its place, as an id without
+/// data (which a browser remembers and does not dispatch); else the place it comes back with might
+/// be long gone.
+const PLACE_AFTER: u32 = 1024;
+
+const NAMES: [&str; 5] = [
+    "registration",
+    "update",
+    "deregistration",
+    "expiry",
+    "notification",
+];
+
+const fn name(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::Registration(_) => "registration",
+        EventKind::Update(_) => "update",
+        EventKind::Deregistration => "deregistration",
+        EventKind::Expiry => "expiry",
+        EventKind::Notification { .. } => "notification",
+    }
+}
+
+fn parse_types(text: &str) -> Result<Vec<&'static str>, Problem> {
+    text.split(',')
+        .map(|word| {
+            let known = NAMES.into_iter().find(|name| *name == word.trim());
+            known.ok_or_else(|| {
+                Problem::bad_request(
+                    "Bad query",
+                    format!(
+                        "{word:?} is not a type of event; there are {}.",
+                        NAMES.join(", ")
+                    ),
+                )
+            })
+        })
+        .collect()
 }
 
 fn deliveries(subscription: Subscription) -> impl Stream<Item = Delivery> {
@@ -101,17 +159,11 @@ fn to_sse(event: &Event) -> SseEvent {
         path: None,
         records: None,
     };
-    let name = match &event.kind {
-        EventKind::Registration(device) => {
+    match &event.kind {
+        EventKind::Registration(device) | EventKind::Update(device) => {
             dto.device = Some(device.clone().into());
-            "registration"
         }
-        EventKind::Update(device) => {
-            dto.device = Some(device.clone().into());
-            "update"
-        }
-        EventKind::Deregistration => "deregistration",
-        EventKind::Expiry => "expiry",
+        EventKind::Deregistration | EventKind::Expiry => {}
         EventKind::Notification {
             wish,
             path,
@@ -120,13 +172,12 @@ fn to_sse(event: &Event) -> SseEvent {
             dto.observation = Some(wish.to_string());
             dto.path = Some(path.to_string());
             dto.records = Some(records(values));
-            "notification"
         }
-    };
+    }
     // JSON escapes every line break, so no endpoint name can break out of its event.
     let data = serde_json::to_string(&dto).unwrap_or_default();
     SseEvent::default()
-        .event(name)
+        .event(name(&event.kind))
         .id(event.id.to_string())
         .data(data)
 }

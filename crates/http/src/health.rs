@@ -23,6 +23,8 @@ pub(crate) struct HealthDto {
     status: String,
     /// Version of the server.
     version: &'static str,
+    /// Where the server listens for CoAP, as in `127.0.0.1:5683`.
+    coap: String,
     /// Devices registered now.
     devices: u64,
     /// Seconds since the start.
@@ -46,6 +48,7 @@ pub(crate) async fn health(
         Json(HealthDto {
             status: health.problem.unwrap_or_else(|| "ok".to_owned()),
             version: env!("CARGO_PKG_VERSION"),
+            coap: control.coap_address().to_string(),
             devices: stats.devices,
             uptime_seconds: health.uptime.as_secs_f64(),
         }),
@@ -69,26 +72,32 @@ pub(crate) async fn metrics(State(control): State<Control>) -> Result<impl IntoR
 
 /// The engines count into plain integers with ready names, so writing them out is all there is to
 /// do: a registry of metric objects would only copy them.
+///
+/// All lines of a family must stand together below its one TYPE line, wherever its counters come
+/// from.
 fn exposition(stats: &Stats, uptime: f64) -> String {
-    let mut text = String::new();
-    let mut family = String::new();
-    let mut line = |name: &str, value: &dyn core::fmt::Display| {
-        let this = name.split('{').next().unwrap_or(name);
-        if this != family {
-            let kind = if this.ends_with("_total") {
-                "counter"
-            } else {
-                "gauge"
-            };
-            let _ = writeln!(text, "# TYPE dunlin_{this} {kind}");
-            family = this.to_owned();
-        }
-        let _ = writeln!(text, "dunlin_{name} {value}");
+    let mut families: Vec<(&str, String)> = Vec::new();
+    let mut line = |name: &'_ str, family, value: &dyn core::fmt::Display| {
+        let at = families.iter().position(|(known, _)| *known == family);
+        let at = at.unwrap_or_else(|| {
+            families.push((family, String::new()));
+            families.len() - 1
+        });
+        let _ = writeln!(families[at].1, "dunlin_{name} {value}");
     };
-    line("uptime_seconds", &uptime);
-    line("devices", &stats.devices);
+    line("uptime_seconds", "uptime_seconds", &uptime);
+    line("devices", "devices", &stats.devices);
     for (name, value) in &stats.counters {
-        line(name, value);
+        line(name, name.split('{').next().unwrap_or(name), value);
+    }
+    let mut text = String::new();
+    for (family, lines) in families {
+        let kind = if family.ends_with("_total") {
+            "counter"
+        } else {
+            "gauge"
+        };
+        let _ = write!(text, "# TYPE dunlin_{family} {kind}\n{lines}");
     }
     text
 }
@@ -105,6 +114,7 @@ mod tests {
                 ("datagrams_dropped_total{reason=\"malformed\"}".into(), 1),
                 ("datagrams_dropped_total{reason=\"unknown\"}".into(), 0),
                 ("observations".into(), 3),
+                ("datagrams_dropped_total{reason=\"late\"}".into(), 4),
             ],
         };
         assert_eq!(
@@ -116,6 +126,7 @@ mod tests {
              # TYPE dunlin_datagrams_dropped_total counter\n\
              dunlin_datagrams_dropped_total{reason=\"malformed\"} 1\n\
              dunlin_datagrams_dropped_total{reason=\"unknown\"} 0\n\
+             dunlin_datagrams_dropped_total{reason=\"late\"} 4\n\
              # TYPE dunlin_observations gauge\n\
              dunlin_observations 3\n"
         );

@@ -37,7 +37,10 @@ fn typed(json: &Json, data_type: DataType) -> Option<OwnedValue> {
         DataType::Time => OwnedValue::Time(integer(json)?),
         DataType::Unsigned => OwnedValue::Unsigned(match json.as_u64() {
             Some(number) => number,
-            None => u64::try_from(integer(json)?).ok()?,
+            None => match json.as_str() {
+                Some(digits) => digits.parse().ok()?,
+                None => u64::try_from(integer(json)?).ok()?,
+            },
         }),
         DataType::Float => OwnedValue::Float(match json.as_str() {
             Some(word @ ("NaN" | "inf" | "-inf")) => word.parse().ok()?,
@@ -49,8 +52,12 @@ fn typed(json: &Json, data_type: DataType) -> Option<OwnedValue> {
     })
 }
 
-/// An integer, also when a JavaScript caller wrote it as `23.0`.
+/// An integer, also when a JavaScript caller wrote it as `23.0`, or as a string because its numbers
+/// end at 2^53.
 fn integer(json: &Json) -> Option<i64> {
+    if let Some(digits) = json.as_str() {
+        return digits.parse().ok();
+    }
     json.as_i64().or_else(|| {
         let number = json.as_f64()?;
         let safe = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
@@ -134,11 +141,17 @@ mod tests {
 
     #[test]
     fn wrong_types_are_refused_in_words() {
-        let refused = from_json(&json!("10"), Some(DataType::Integer)).unwrap_err();
-        assert_eq!(refused, "\"10\" is not an integer of 64 bits");
+        let refused = from_json(&json!("10 s"), Some(DataType::Integer)).unwrap_err();
+        assert_eq!(refused, "\"10 s\" is not an integer of 64 bits");
         for (json, data_type) in [
             (json!(1.5), DataType::Integer),
             (json!(-1), DataType::Unsigned),
+            (json!("-1"), DataType::Unsigned),
+            (json!("18446744073709551616"), DataType::Unsigned),
+            (json!("9223372036854775808"), DataType::Integer),
+            (json!("1.0"), DataType::Integer),
+            (json!(""), DataType::Integer),
+            (json!("1.5"), DataType::Float),
             (json!(1), DataType::Boolean),
             (json!("a b"), DataType::Opaque),
             (json!("3303"), DataType::ObjectLink),
@@ -149,6 +162,21 @@ mod tests {
                 from_json(&json, Some(data_type)).is_err(),
                 "{json} as {data_type:?}"
             );
+        }
+    }
+
+    #[test]
+    fn integers_beyond_those_of_javascript_may_be_strings() {
+        for (text, value) in [
+            (
+                "9007199254740993",
+                OwnedValue::Integer(9_007_199_254_740_993),
+            ),
+            ("-9223372036854775808", OwnedValue::Integer(i64::MIN)),
+            ("18446744073709551615", OwnedValue::Unsigned(u64::MAX)),
+            ("1795000000", OwnedValue::Time(1_795_000_000)),
+        ] {
+            assert_eq!(from_json(&json!(text), Some(value.data_type())), Ok(value));
         }
     }
 

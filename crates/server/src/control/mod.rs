@@ -4,6 +4,7 @@ mod events;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) models: Arc<Models>,
     pub(crate) bus: Arc<EventBus>,
     pub(crate) writer: WriterHandle,
+    pub(crate) coap: SocketAddr,
     pub(crate) started: Instant,
     pub(crate) next_id: AtomicU64,
 }
@@ -224,6 +226,11 @@ impl Control {
     /// The object definitions the server knows.
     pub fn models(&self) -> &Arc<Models> {
         &self.shared.models
+    }
+
+    /// Where the server listens for CoAP.
+    pub fn coap_address(&self) -> SocketAddr {
+        self.shared.coap
     }
 
     /// How the server is.

@@ -208,6 +208,7 @@ impl Server {
             models: Arc::clone(&config.models),
             bus: Arc::clone(&bus),
             writer: writer.clone(),
+            coap: address,
             started: std::time::Instant::now(),
             next_id: std::sync::atomic::AtomicU64::new(1),
         });
