@@ -39,6 +39,9 @@ pub(crate) struct ServeArgs {
     /// Keep each shard on a CPU of its own; for machines that do little else
     #[arg(long)]
     pin: bool,
+    /// Answer to this host name as well, besides IP addresses and localhost; for a reverse proxy
+    #[arg(long, value_name = "NAME")]
+    http_host: Vec<String>,
     /// Allow --http on an address others can reach: there is no login and no TLS yet
     #[arg(long)]
     insecure_http: bool,
@@ -94,6 +97,7 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
     let mut http = tokio::spawn(dunlin_http::serve(
         tokio::net::TcpListener::from_std(http)?,
         server.control(),
+        args.http_host.clone(),
         wait_for(stopped),
     ));
     let mut demo =

@@ -12,6 +12,7 @@ mod data;
 mod devices;
 mod dto;
 mod events;
+mod guard;
 mod health;
 mod json;
 mod models;
@@ -111,7 +112,8 @@ pub fn openapi() -> String {
 }
 
 /// The whole HTTP face of a server: API, metrics and console.
-pub fn router(control: Control) -> Router {
+/// `hosts` are the names it answers to, besides IP addresses and `localhost`.
+pub fn router(control: Control, hosts: Vec<String>) -> Router {
     let models = Arc::clone(control.models());
     let (router, _) = api();
     let document: &'static str = openapi().leak();
@@ -129,20 +131,25 @@ pub fn router(control: Control) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(plain_errors_are_problems))
+        .layer(middleware::from_fn_with_state(
+            guard::Hosts::new(hosts),
+            guard::guard,
+        ))
         .layer(CompressionLayer::new().compress_when(compressed))
         .with_state(App { control, models })
 }
 
-/// Serves until `shutdown` is ready.
+/// Serves until `shutdown` is ready; `hosts` as for [`router`].
 ///
 /// # Errors
 /// Those of the listener.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     control: Control,
+    hosts: Vec<String>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(control))
+    axum::serve(listener, router(control, hosts))
         .with_graceful_shutdown(shutdown)
         .await
 }

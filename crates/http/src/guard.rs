@@ -1,0 +1,158 @@
+//! Keeps other web pages out.
+//!
+//! The server has no login yet, and a browser on the same machine reaches loopback. Without this a
+//! page from anywhere could send a POST that executes a resource (a request as a form sends needs
+//! no permission), or point a name of its own at 127.0.0.1 and read everything (DNS rebinding).
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::Problem;
+
+/// Names the server answers to, besides IP addresses and `localhost`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hosts(Arc<[String]>);
+
+impl Hosts {
+    pub(crate) fn new(names: Vec<String>) -> Self {
+        Self(names.into())
+    }
+
+    fn allow(&self, host: &str) -> bool {
+        let is_address = host.parse::<core::net::Ipv4Addr>().is_ok()
+            || host
+                .strip_prefix('[')
+                .and_then(|rest| rest.strip_suffix(']'))
+                .is_some_and(|address| address.parse::<core::net::Ipv6Addr>().is_ok());
+        is_address
+            || host.eq_ignore_ascii_case("localhost")
+            || self.0.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+}
+
+/// The host of `HOST[:PORT]`.
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What is wrong with where a request comes from, if anything.
+fn refusal(hosts: &Hosts, request: &Request) -> Option<Problem> {
+    let headers = request.headers();
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str())
+        .or_else(|| text(headers, header::HOST))
+        .unwrap_or_default();
+    // An absent Host is legal in HTTP/1.0; a browser never leaves it out.
+    if !authority.is_empty() && !hosts.allow(without_port(authority)) {
+        return Some(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "Unknown host",
+            format!(
+                "The server answers to IP addresses and localhost, not to {authority:?}. Start it \
+                 with --http-host NAME to use a name."
+            ),
+        ));
+    }
+    let origin = headers.get(header::ORIGIN)?;
+    let same = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"))
+        .is_some_and(|(_, from)| from.eq_ignore_ascii_case(authority));
+    (!same).then(|| {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "Foreign origin",
+            "The request comes from a page of another origin; only the server's own console may \
+             call it from a browser.",
+        )
+    })
+}
+
+pub(crate) async fn guard(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    match refusal(&hosts, &request) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    fn status(headers: &[(&str, &str)]) -> Option<u16> {
+        let hosts = Hosts::new(vec!["dunlin.example".to_owned()]);
+        let mut request = Request::post("/api/v1/devices/a/data/3/0/4");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let problem = refusal(&hosts, &request.body(Body::empty()).unwrap())?;
+        Some(problem.into_response().status().as_u16())
+    }
+
+    #[test]
+    fn scripts_and_the_console_pass() {
+        assert_eq!(status(&[]), None);
+        for host in [
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "localhost:8080",
+            "LOCALHOST",
+            "Dunlin.example",
+        ] {
+            assert_eq!(status(&[("host", host)]), None, "{host}");
+            let origin = format!("http://{host}");
+            assert_eq!(
+                status(&[("host", host), ("origin", &origin)]),
+                None,
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_refused() {
+        for origin in [
+            "http://evil.example",
+            "null",
+            "http://127.0.0.1:9999",
+            "https://localhost",
+        ] {
+            assert_eq!(
+                status(&[("host", "127.0.0.1:8080"), ("origin", origin)]),
+                Some(403),
+                "{origin}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_pointed_at_loopback_are_refused() {
+        for host in [
+            "evil.example:8080",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+        ] {
+            let origin = format!("http://{host}");
+            assert_eq!(
+                status(&[("host", host), ("origin", &origin)]),
+                Some(421),
+                "{host}"
+            );
+        }
+    }
+}
