@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dunlin_lwm2m::{OwnedRecord, Path};
@@ -23,6 +23,7 @@ pub struct Directory {
     seed: u64,
     epoch: AtomicU64,
     wish: AtomicU64,
+    wishes: AtomicUsize,
     stripes: Box<[Mutex<Stripe>]>,
 }
 
@@ -86,6 +87,7 @@ impl Directory {
             seed,
             epoch: AtomicU64::new(1),
             wish: AtomicU64::new(1),
+            wishes: AtomicUsize::new(0),
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
         }
     }
@@ -150,19 +152,22 @@ impl Directory {
         stripe.wishes.get(endpoint).cloned().unwrap_or_default()
     }
 
-    /// Adds a wish unless there are `limit` already.
+    /// Adds a wish unless there are `limit` for this endpoint already, or `limit_of_all`.
     pub(crate) fn add_wish(
         &self,
         endpoint: &str,
         path: Path,
         attributes: AttributeChanges,
         limit: usize,
+        limit_of_all: usize,
     ) -> Option<KeptWish> {
         let mut stripe = self.stripe(self.hash(endpoint));
-        let wishes = stripe.wishes.entry(endpoint.into()).or_default();
-        if wishes.len() >= limit {
+        let count = stripe.wishes.get(endpoint).map_or(0, Vec::len);
+        if count >= limit || self.wishes.load(Ordering::Relaxed) >= limit_of_all {
             return None;
         }
+        self.wishes.fetch_add(1, Ordering::Relaxed);
+        let wishes = stripe.wishes.entry(endpoint.into()).or_default();
         let wish = KeptWish {
             id: self.wish.fetch_add(1, Ordering::Relaxed),
             path,
@@ -181,7 +186,10 @@ impl Directory {
         let wishes = stripe.wishes.entry(endpoint.into()).or_default();
         match wishes.iter_mut().find(|kept| kept.id == wish.id) {
             Some(kept) => *kept = wish,
-            None => wishes.push(wish),
+            None => {
+                self.wishes.fetch_add(1, Ordering::Relaxed);
+                wishes.push(wish);
+            }
         }
     }
 
@@ -194,6 +202,9 @@ impl Directory {
         let before = wishes.len();
         wishes.retain(|wish| wish.id != id);
         let removed = wishes.len() < before;
+        if removed {
+            self.wishes.fetch_sub(1, Ordering::Relaxed);
+        }
         if wishes.is_empty() {
             stripe.wishes.remove(endpoint);
         }
@@ -300,8 +311,9 @@ mod tests {
     fn wishes_stay_while_the_device_is_away() {
         let directory = Directory::new(1, 1);
         let path = Path::resource(3, 0, 9);
-        let wish = directory.add_wish("a", path, Vec::new(), 1).expect("room");
-        assert_eq!(directory.add_wish("a", path, Vec::new(), 1), None);
+        let add = |limit, all| directory.add_wish("a", path, Vec::new(), limit, all);
+        let wish = add(1, 9).expect("room");
+        assert_eq!((add(1, 9), add(9, 1)), (None, None));
         assert!(directory.keep_values("a", wish.id, Vec::new(), 5.0));
         assert_eq!(directory.claim("a", 0).wishes[0].updated_at, Some(5.0));
         assert!(directory.remove_wish("a", wish.id));

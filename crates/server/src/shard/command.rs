@@ -146,7 +146,13 @@ impl Shard {
         let kept = self
             .config
             .directory
-            .add_wish(endpoint, path, attributes, limits.wishes_per_device)
+            .add_wish(
+                endpoint,
+                path,
+                attributes,
+                limits.wishes_per_device,
+                limits.wishes,
+            )
             .ok_or(OperateError::Overloaded)?;
         self.persist(Persist::Wish(StoredWish {
             endpoint: endpoint.to_owned(),

@@ -83,6 +83,14 @@ pub struct Limits {
     pub registrations: u32,
     /// Bytes of an endpoint name; a longer one is answered 4.00. At most 255.
     pub endpoint_bytes: usize,
+    /// Bytes of the query parameters of a registration; more are answered 4.00.
+    pub parameter_bytes: usize,
+    /// Bytes of all object lists and parameters, equal ones counted once; when they are used up,
+    /// a list or parameters that no device has yet are answered 5.03.
+    pub shared_bytes: usize,
+    /// Replies that wait for the store; while there are more, requests that would be kept are
+    /// answered 5.03.
+    pub held: usize,
     /// Bytes of a body in the registration interface; a longer one is answered 4.13.
     pub body_bytes: usize,
     /// Links in an object list; more are answered 4.13.
@@ -101,6 +109,8 @@ pub struct Limits {
     pub records: usize,
     /// Wishes for one device.
     pub wishes_per_device: usize,
+    /// Wishes for all devices of the server.
+    pub wishes: usize,
     /// Requests to devices in flight at once, 1200 bytes each; more wait.
     pub exchanges: usize,
     /// Of these, requests of the shard's own accord (observations made again).
@@ -116,6 +126,9 @@ impl Default for Limits {
         Self {
             registrations: 4_000_000,
             endpoint_bytes: 252,
+            parameter_bytes: 2048,
+            shared_bytes: 512 * 1024 * 1024,
+            held: 262_144,
             body_bytes: 64 * 1024,
             links: 4096,
             uploads: 1024,
@@ -125,6 +138,7 @@ impl Default for Limits {
             answer_bytes: 1024 * 1024,
             records: 16_384,
             wishes_per_device: 64,
+            wishes: 4_000_000,
             exchanges: 8192,
             paced: 1024,
             seen: 65_536,

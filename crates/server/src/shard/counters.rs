@@ -28,6 +28,7 @@ counters! {
     evictions = "evictions_total";
     refused_registrations = "registrations_refused_total{reason=\"invalid\"}";
     full = "registrations_refused_total{reason=\"full\"}";
+    behind = "registrations_refused_total{reason=\"store_behind\"}";
     unknown_location = "requests_refused_total{reason=\"unknown_location\"}";
     unknown_path = "requests_refused_total{reason=\"unknown_path\"}";
     bad_method = "requests_refused_total{reason=\"method\"}";

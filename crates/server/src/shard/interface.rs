@@ -16,7 +16,10 @@
 
 use dunlin_coap::block::Block;
 use dunlin_coap::{Code, Instant, Message, ReplyTo, Rng, Token};
-use dunlin_lwm2m::registration::{RegisterParameters, RegistrationError, UpdateParameters};
+use dunlin_lwm2m::Version;
+use dunlin_lwm2m::registration::{
+    ObjectList, RegisterParameters, RegistrationError, UpdateParameters,
+};
 use std::net::SocketAddr;
 
 use super::activity::{Activity, Need, Observation, Task};
@@ -72,11 +75,14 @@ pub(super) enum End {
 }
 
 /// Why a request is refused.
-enum Refusal {
+pub(super) enum Refusal {
     Registration(RegistrationError),
     NoEndpoint,
     TooLongEndpoint,
+    TooLongParameters,
     Full,
+    /// The store is behind.
+    Behind,
 }
 
 impl From<RegistrationError> for Refusal {
@@ -119,6 +125,9 @@ impl Shard {
         body: &[u8],
         rng: &mut dyn Rng,
     ) -> Result<u32, Refusal> {
+        if self.is_behind() {
+            return Err(Refusal::Behind);
+        }
         let parameters = RegisterParameters::parse_with_body(message, body)?;
         // Without security there is no identity that could stand for the name (Core 1.2 §6.2.1).
         let endpoint = parameters.endpoint.ok_or(Refusal::NoEndpoint)?;
@@ -133,13 +142,13 @@ impl Shard {
         if old.is_none() && self.registry.len() >= self.config.limits.registrations as usize {
             return Err(Refusal::Full);
         }
-        let links = self.intern_links(body, &parameters)?;
+        let links = self.intern_links(body, parameters.version)?;
         fleet::join_queries(message, &mut self.text);
-        let interned = self
-            .parameters
-            .intern(parameters.faults.bits(), &self.text, || {
-                Ok::<_, Refusal>(ParameterSet::new(&self.text, &parameters, message))
-            })?;
+        let (text, room) = (&self.text, self.room(self.text.len()));
+        let interned = self.parameters.intern(parameters.faults.bits(), text, || {
+            room.map(|()| ParameterSet::new(text, &parameters, message))
+        });
+        let interned = interned.inspect_err(|_| self.lists.release(links))?;
 
         if let Some(old) = old {
             self.counters.replaced += 1;
@@ -173,17 +182,47 @@ impl Shard {
         Ok(slot)
     }
 
-    fn intern_links(
+    pub(super) fn intern_links(
         &mut self,
         body: &[u8],
-        parameters: &RegisterParameters<'_>,
-    ) -> Result<Interned, RegistrationError> {
-        intern_links(
-            &mut self.lists,
-            body,
-            parameters.version,
-            self.config.limits.links,
-        )
+        version: Version,
+    ) -> Result<Interned, Refusal> {
+        let limits = self.config.limits;
+        let Ok(text) = str::from_utf8(body) else {
+            // The parser says where.
+            return match ObjectList::parse(body, version, limits.links) {
+                Err(error) => Err(RegistrationError::ObjectList(error).into()),
+                Ok(_) => Err(RegistrationError::NotUtf8.into()),
+            };
+        };
+        let has_room = self.shared_bytes() + text.len() <= limits.shared_bytes;
+        self.lists.intern(version as u32, text, || {
+            if !has_room {
+                return Err(Refusal::Full);
+            }
+            Ok(DeviceObjects::parse(text, version, limits.links)?)
+        })
+    }
+
+    /// Whether there is room for parameters of so many bytes that no device has yet.
+    fn room(&self, bytes: usize) -> Result<(), Refusal> {
+        let limits = self.config.limits;
+        if bytes > limits.parameter_bytes {
+            Err(Refusal::TooLongParameters)
+        } else if self.shared_bytes() + bytes > limits.shared_bytes {
+            Err(Refusal::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn shared_bytes(&self) -> usize {
+        self.lists.bytes() + self.parameters.bytes()
+    }
+
+    /// Whether the store is so far behind that nothing more can be promised.
+    fn is_behind(&self) -> bool {
+        self.config.durable && self.held.len() >= self.config.limits.held
     }
 
     pub(super) fn update(
@@ -226,10 +265,14 @@ impl Shard {
         let (version, mut lifetime) = (old.version, old.lifetime);
         let old_faults = old.faults;
         let parameters = UpdateParameters::parse_with_body(message, body, version)?;
+        let plain = !parameters.has_object_list && fleet::has_no_query(message);
+        if !plain && self.is_behind() {
+            return Err(Refusal::Behind);
+        }
         let mut links = registration.links;
         let mut interned = registration.parameters;
         if parameters.has_object_list {
-            links = intern_links(&mut self.lists, body, version, self.config.limits.links)?;
+            links = self.intern_links(body, version)?;
         }
         let faults = old_faults.union(parameters.faults);
         if faults != old_faults || !fleet::has_no_query(message) {
@@ -238,10 +281,12 @@ impl Shard {
             let merged = if *self.text == *old.text && faults == old_faults {
                 Ok(None)
             } else {
-                let text = &self.text;
-                self.parameters
-                    .intern(faults.bits(), text, || fleet::read_parameters(text, faults))
-                    .map(Some)
+                let (text, room) = (&self.text, self.room(self.text.len()));
+                let merged = self.parameters.intern(faults.bits(), text, || {
+                    room?;
+                    Ok(fleet::read_parameters(text, faults)?)
+                });
+                merged.map(Some)
             };
             match merged {
                 Ok(None) => {}
@@ -253,7 +298,7 @@ impl Shard {
                     if parameters.has_object_list {
                         self.lists.release(links);
                     }
-                    return Err(error.into());
+                    return Err(error);
                 }
             }
         }
@@ -296,6 +341,9 @@ impl Shard {
     }
 
     pub(super) fn deregister(&mut self, now: Instant, asker: &Asker<'_>, slot: u32) {
+        if self.is_behind() {
+            return self.refuse(asker, &Refusal::Behind);
+        }
         self.counters.deregistrations += 1;
         self.end(now, slot, End::Deregistered);
         self.promise(asker, Code::DELETED, None);
@@ -314,16 +362,24 @@ impl Shard {
                 "ep is missing, and without security nothing stands for it".to_owned(),
             ),
             Refusal::TooLongEndpoint => (Code::BAD_REQUEST, "ep is too long".to_owned()),
+            Refusal::TooLongParameters => {
+                (Code::BAD_REQUEST, "the parameters are too long".to_owned())
+            }
             Refusal::Full => (
                 Code::SERVICE_UNAVAILABLE,
                 "too many devices are registered".to_owned(),
             ),
+            Refusal::Behind => (
+                Code::SERVICE_UNAVAILABLE,
+                "the store is behind; try again later".to_owned(),
+            ),
         };
-        if code == Code::SERVICE_UNAVAILABLE {
-            self.counters.full += 1;
-        } else {
-            self.counters.refused_registrations += 1;
-        }
+        let counter = match refusal {
+            Refusal::Full => &mut self.counters.full,
+            Refusal::Behind => &mut self.counters.behind,
+            _ => &mut self.counters.refused_registrations,
+        };
+        *counter += 1;
         let response = Response {
             payload: text.as_bytes(),
             ..Response::default()
@@ -355,7 +411,7 @@ impl Shard {
     }
 
     pub(super) fn durable(&mut self, now: Instant, through: u64, rng: &mut dyn Rng) {
-        self.durable = self.durable.max(through);
+        self.durable = self.durable.max(through.min(self.sequence));
         while let Some(held) = self.held.pop_front() {
             if held.sequence > self.durable {
                 self.held.push_front(held);
@@ -605,22 +661,4 @@ impl Shard {
             faults: faults.iter().map(|fault| fault.to_string()).collect(),
         })
     }
-}
-
-pub(super) fn intern_links(
-    lists: &mut super::Interner<DeviceObjects>,
-    body: &[u8],
-    version: dunlin_lwm2m::Version,
-    most: usize,
-) -> Result<Interned, RegistrationError> {
-    let Ok(text) = str::from_utf8(body) else {
-        // The parser says where.
-        return match dunlin_lwm2m::registration::ObjectList::parse(body, version, most) {
-            Err(error) => Err(error.into()),
-            Ok(_) => Err(RegistrationError::NotUtf8),
-        };
-    };
-    lists.intern(version as u32, text, || {
-        DeviceObjects::parse(text, version, most)
-    })
 }

@@ -19,6 +19,7 @@ pub(super) struct Interner<T> {
     free: Vec<u32>,
     index: HashTable<u32>,
     seed: u64,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -34,7 +35,13 @@ impl<T: Keyed> Interner<T> {
             free: Vec::new(),
             index: HashTable::new(),
             seed,
+            bytes: 0,
         }
+    }
+
+    /// Bytes of all texts.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The value of this key, counted once more; made when there is none yet.
@@ -57,6 +64,7 @@ impl<T: Keyed> Interner<T> {
         let value = make()?;
         let (made_qualifier, made_text) = value.key();
         let hash = self::hash(self.seed, made_qualifier, made_text);
+        self.bytes += made_text.len();
         let entry = Entry::Used { value, count: 1 };
         let id = match self.free.pop() {
             Some(id) => {
@@ -99,6 +107,7 @@ impl<T: Keyed> Interner<T> {
             return;
         }
         let (qualifier, text) = value.key();
+        self.bytes -= text.len();
         let hash = hash(self.seed, qualifier, text);
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == id.0) {
             entry.remove();

@@ -85,6 +85,8 @@ type Storage = SliceStorage<
 /// The longest datagram sent in bytes. A block of 1024 and any legal options fit; with IP and UDP
 /// headers it stays below the smallest MTU of IPv6.
 const DATAGRAM: usize = 1232;
+/// Registrations that expire in one go.
+const EXPIRIES: usize = 1024;
 const MICROS_PER_TICK: u64 = 1_000_000 / TICKS_PER_SECOND as u64;
 
 /// The engine of one shard.
@@ -230,7 +232,11 @@ impl Shard {
         self.exchange_timeouts(now, rng);
         self.give_up_waiting(now, rng);
         let tick = tick(now);
-        while let Some(slot) = self.registry.pop_expired(tick) {
+        // A fleet that vanishes at once is dropped in portions, so that others are served between.
+        for _ in 0..EXPIRIES {
+            let Some(slot) = self.registry.pop_expired(tick) else {
+                break;
+            };
             self.expire(now, slot);
         }
         if self.uploads.next_sweep().is_some_and(|sweep| sweep <= now) {

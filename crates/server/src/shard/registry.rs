@@ -167,8 +167,11 @@ impl Arena {
     }
 
     fn take(&mut self) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            return slot;
+        while let Some(slot) = self.free.pop() {
+            // `take_at` leaves entries of places behind that it took.
+            if self.get(slot).flags & FREE != 0 {
+                return slot;
+            }
         }
         if self.used == self.end() {
             self.grow();
@@ -180,13 +183,7 @@ impl Arena {
     /// Takes one certain place, if it is free.
     fn take_at(&mut self, slot: u32) -> bool {
         if slot < self.used {
-            return match self.free.iter().position(|free| *free == slot) {
-                Some(index) => {
-                    self.free.swap_remove(index);
-                    true
-                }
-                None => false,
-            };
+            return self.get(slot).flags & FREE != 0;
         }
         while slot >= self.end() {
             self.grow();
@@ -432,8 +429,15 @@ mod tests {
         let other = registry.insert(&new("c", address)).expect("room");
         assert!(![3, 5].contains(&other));
         assert_eq!(registry.at(address).count(), 3);
+        // Place 3 stood in the list of free places when it was asked for: it is not given twice.
+        for name in ["d", "e", "f", "g", "h"] {
+            let slot = registry.insert(&new(name, address)).expect("room");
+            assert_eq!(registry.find(name), Some(slot));
+        }
+        assert_eq!(registry.len(), 8);
+        assert_eq!(registry.find("b"), Some(3));
         registry.remove(3);
-        assert_eq!(registry.at(address).count(), 2);
+        assert_eq!(registry.at(address).count(), 7);
         assert_eq!(registry.find("b"), None);
         assert_eq!(registry.find("a"), Some(5));
         assert!(registry.get(3).is_none() && registry.get(1 << 30).is_none());

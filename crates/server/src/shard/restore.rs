@@ -6,7 +6,6 @@ use dunlin_lwm2m::registration::Faults;
 use super::activity::Observation;
 use super::fleet;
 use super::ids::Location;
-use super::interface::intern_links;
 use super::registry::{ASLEEP, New};
 use super::wheel::NONE;
 use super::{Shard, StoredRegistration, StoredValues, StoredWish, lifetime_end, tick};
@@ -37,8 +36,7 @@ impl Shard {
             return false;
         };
         let (version, lifetime) = (parameters.version, parameters.lifetime);
-        let links = stored.links.as_bytes();
-        let Ok(links) = intern_links(&mut self.lists, links, version, limits.links) else {
+        let Ok(links) = self.intern_links(stored.links.as_bytes(), version) else {
             return false;
         };
         let text = parameters.text.clone();

@@ -332,3 +332,37 @@ fn after_a_restart_sleepers_are_left_alone_and_others_asked_at_a_pace() {
     after.seconds(31);
     assert_eq!(after.outcome(id), Some(Err(OperateError::Timeout)));
 }
+
+#[test]
+fn a_store_that_is_behind_refuses_instead_of_piling_up() {
+    let mut world = World::with(ShardConfig {
+        durable: true,
+        limits: Limits { held: 3, ..small() },
+        ..config()
+    });
+    let mut known = Peer::up_durable(50, &mut world);
+    let mut codes = Vec::new();
+    for number in 1..=5 {
+        let mut peer = Peer::new(number);
+        let register = peer.register_message(&["lt=60", "lwm2m=1.1"], LIST);
+        let sent = world.datagram(peer.address, &register);
+        codes.push(sent.first().map(|sent| sent.message().code));
+    }
+    let refused = Some(Code::SERVICE_UNAVAILABLE);
+    assert_eq!(codes, [None, None, None, refused, refused]);
+    // What need not be kept goes on; what must be kept does not.
+    assert_eq!(known.update(&mut world, &[]), Code::CHANGED);
+    assert_eq!(
+        known.update(&mut world, &["lt=9"]),
+        Code::SERVICE_UNAVAILABLE
+    );
+    let deregister = known.at_location(Code::DELETE, &[], b"");
+    let answer = world.exchange(known.address, &deregister);
+    assert_eq!(answer.message().code, Code::SERVICE_UNAVAILABLE);
+    assert_eq!(world.durable_through(9).len(), 3);
+    assert!(
+        world
+            .datagram(known.address, &known.update_message(&["lt=9"]))
+            .is_empty()
+    );
+}

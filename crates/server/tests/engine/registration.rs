@@ -570,3 +570,80 @@ fn register_parameters_in_an_update_are_ignored_and_told() {
     assert_eq!((device.version.as_str(), device.lifetime), ("1.1", 60));
     assert_eq!(device.faults.len(), 1, "{:?}", device.faults);
 }
+
+#[test]
+fn names_parameters_and_lists_are_bounded() {
+    let mut world = World::with(ShardConfig {
+        limits: Limits {
+            endpoint_bytes: 8,
+            parameter_bytes: 64,
+            shared_bytes: 200,
+            ..small()
+        },
+        ..config()
+    });
+    let queries = ["ep=longer-than-8", "lt=60", "lwm2m=1.1"];
+    assert_eq!(
+        attempt(&mut world, &queries, &[LINK], LIST).0,
+        Code::BAD_REQUEST
+    );
+    let long = format!("x={}", "y".repeat(64));
+    let queries = ["ep=a", "lt=60", "lwm2m=1.1", long.as_str()];
+    assert_eq!(
+        attempt(&mut world, &queries, &[LINK], LIST).0,
+        Code::BAD_REQUEST
+    );
+    // Devices that are alike share what they say; those that are not use the room up.
+    for endpoint in ["ep=a", "ep=b", "ep=c", "ep=d"] {
+        let queries = [endpoint, "lt=60", "lwm2m=1.1"];
+        let (code, text) = attempt(&mut world, &queries, &[LINK], LIST);
+        assert_eq!(code, Code::CREATED, "{text}");
+    }
+    let other = b"</1/0>,</3/0>,</3303/0>,</3303/1>,</3303/2>,</3303/3>,</3303/4>";
+    let mut codes = Vec::new();
+    for lifetime in 61..70 {
+        let lifetime = format!("lt={lifetime}");
+        let queries = ["ep=e", lifetime.as_str(), "lwm2m=1.1"];
+        codes.push(attempt(&mut world, &queries, &[LINK], other).0);
+    }
+    assert_eq!(codes.first(), Some(&Code::CREATED));
+    assert_eq!(
+        codes.last(),
+        Some(&Code::CREATED),
+        "old parameters make room"
+    );
+    for number in 0..9 {
+        let endpoint = format!("ep=f{number}");
+        let lifetime = format!("lt={}", 100 + number);
+        let queries = [endpoint.as_str(), lifetime.as_str(), "lwm2m=1.1"];
+        codes.push(attempt(&mut world, &queries, &[LINK], LIST).0);
+    }
+    assert_eq!(codes.last(), Some(&Code::SERVICE_UNAVAILABLE));
+    let queries = ["ep=g", "lt=60", "lwm2m=1.1"];
+    assert_eq!(
+        attempt(&mut world, &queries, &[LINK], LIST).0,
+        Code::CREATED,
+        "one like the others"
+    );
+}
+
+#[test]
+fn a_fleet_that_vanishes_at_once_is_dropped_in_portions() {
+    let mut world = World::new();
+    for number in 0..3000 {
+        Peer::up(number, &mut world);
+    }
+    world.events.clear();
+    world.now += Duration::from_secs(301);
+    world.input(dunlin_server::shard::Input::Timeout);
+    let first = world.events.len();
+    assert!((1..3000).contains(&first), "{first}");
+    assert!(
+        world
+            .shard
+            .next_timeout()
+            .is_some_and(|due| due <= world.now)
+    );
+    world.pass(Duration::ZERO);
+    assert_eq!(world.events.len(), 3000);
+}
