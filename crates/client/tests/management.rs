@@ -122,6 +122,7 @@ fn codes_of_write() {
             put("/1/0/1", SENML_JSON, br#"[{"bn":"/1/0/1","vs":"x"}]"#),
             "4.00",
         ),
+        (put("/1/0/1", SENML_JSON, br#"[{"n":"/1/0/1"}]"#), "4.00"),
         (put("/1/0/7", TEXT, b"Z"), "4.00"),
         (
             put("/3/0/14", TEXT, b"longer than this device has room for"),
