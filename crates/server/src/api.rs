@@ -165,7 +165,8 @@ pub enum WishState {
 pub enum EventKind {
     /// A Register was accepted; also when it replaced an older registration.
     Registration(Device),
-    /// An Update was accepted.
+    /// An Update was accepted. One that changes only the time is told while somebody subscribes;
+    /// it is not kept for replay otherwise.
     Update(Device),
     /// The device de-registered, or an operator removed it.
     Deregistration,

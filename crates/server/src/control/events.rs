@@ -91,6 +91,11 @@ impl EventBus {
         self.ring().published
     }
 
+    /// Whether there are subscribers.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.newest.receiver_count() > 0
+    }
+
     /// Ends all subscriptions once they have read what is left.
     pub(crate) fn close(&self) {
         self.newest.send_replace(CLOSED);

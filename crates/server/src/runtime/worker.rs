@@ -75,6 +75,7 @@ impl Worker {
     }
 
     fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Outgoing<'_>) {
+        self.shard.set_watched(self.ports.bus.is_watched());
         let outputs = self.shard.handle(now, input, &mut self.rng);
         self.ports.take(outputs, out);
     }

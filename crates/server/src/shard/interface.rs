@@ -332,10 +332,13 @@ impl Shard {
             if let Some(epoch) = self.config.directory.epoch(&endpoint, self.config.index) {
                 self.persist_registration(now, slot, epoch);
             }
-            if let Some(device) = self.device(slot) {
-                self.queue
-                    .event(self.unix(now), endpoint, EventKind::Update(device));
-            }
+        }
+        if (changed || self.watched)
+            && let Some(device) = self.device(slot)
+        {
+            let endpoint = device.endpoint.clone();
+            self.queue
+                .event(self.unix(now), endpoint, EventKind::Update(device));
         }
         Ok(changed)
     }

@@ -119,6 +119,8 @@ pub struct Shard {
     durable: u64,
     queue: Queue,
     counters: Counters,
+    /// Whether an Update that changes only the time is told as well.
+    watched: bool,
     text: String,
     out: Box<[u8]>,
 }
@@ -186,6 +188,7 @@ impl Shard {
             durable: 0,
             queue: Queue::default(),
             counters: Counters::default(),
+            watched: false,
             text: String::new(),
             out: vec![0; DATAGRAM].into_boxed_slice(),
             config,
@@ -204,6 +207,12 @@ impl Shard {
             Input::Timeout => self.timeout(now, rng),
         }
         Outputs::new(&mut self.queue)
+    }
+
+    /// Says whether anybody looks at events. An Update that changes only the time is the most
+    /// common request of all; it costs no event unless somebody looks.
+    pub fn set_watched(&mut self, watched: bool) {
+        self.watched = watched;
     }
 
     /// When to call [`Shard::handle`] with [`Input::Timeout`] at the latest.

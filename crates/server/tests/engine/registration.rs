@@ -16,7 +16,7 @@ use crate::world::{
 fn golden_bytes_of_register_update_deregister() {
     let mut world = World::new();
     let address = "192.0.2.9:5000".parse().expect("address");
-    // Table 13 of spec/11: CON POST /rd?ep=dev1&lt=300&lwm2m=1.1&b=U, CF 40.
+    // CON POST /rd?ep=dev1&lt=300&lwm2m=1.1&b=U, CF 40.
     let register = hex(
         "41020001 01 B27264 1128 3765703D64657631 066C743D333030 096C776D326D3D312E31 03623D55
          FF 3C2F312F303E2C3C2F332F303E",
@@ -646,4 +646,20 @@ fn a_fleet_that_vanishes_at_once_is_dropped_in_portions() {
     );
     world.pass(Duration::ZERO);
     assert_eq!(world.events.len(), 3000);
+}
+
+#[test]
+fn an_update_of_the_time_alone_is_told_to_whoever_looks() {
+    let mut world = World::new();
+    let mut peer = Peer::up(1, &mut world);
+    world.events.clear();
+    assert_eq!(peer.update(&mut world, &[]), Code::CHANGED);
+    assert_eq!(world.events.len(), 0, "nobody looks");
+    world.shard.set_watched(true);
+    world.seconds(10);
+    assert_eq!(peer.update(&mut world, &[]), Code::CHANGED);
+    let [(_, EventKind::Update(device))] = world.events.as_slice() else {
+        panic!("{:?}", world.events);
+    };
+    assert!(device.updated_at >= ORIGIN + 10.0, "{device:?}");
 }
