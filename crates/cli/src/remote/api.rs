@@ -21,7 +21,11 @@ impl Api {
             .timeout_connect(Some(Duration::from_secs(5)))
             .build()
             .new_agent();
-        Self { agent, base: base.trim_end_matches('/').to_owned(), timeout }
+        Self {
+            agent,
+            base: base.trim_end_matches('/').to_owned(),
+            timeout,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -44,13 +48,22 @@ impl Api {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let mut query: Vec<String> =
-            query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let mut query: Vec<String> = query
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
         let of_device = url.contains("/data/") || url.contains("/discover/");
-        if let Some(timeout) = self.timeout.filter(|_| of_device || url.contains("/attributes/")) {
+        if let Some(timeout) = self
+            .timeout
+            .filter(|_| of_device || url.contains("/attributes/"))
+        {
             query.push(format!("timeout={timeout}"));
         }
-        let url = if query.is_empty() { url.to_owned() } else { format!("{url}?{}", query.join("&")) };
+        let url = if query.is_empty() {
+            url.to_owned()
+        } else {
+            format!("{url}?{}", query.join("&"))
+        };
         let text = body.map(Value::to_string).unwrap_or_default();
         let request = http::Request::builder()
             .method(method)
@@ -58,13 +71,20 @@ impl Api {
             .header("content-type", "application/json")
             .body(text)
             .context("building the request")?;
-        let mut response = self.agent.run(request).map_err(|error| self.unreachable(&error))?;
+        let mut response = self
+            .agent
+            .run(request)
+            .map_err(|error| self.unreachable(&error))?;
         let status = response.status();
-        let text = response.body_mut().read_to_string().context("reading the answer")?;
+        let text = response
+            .body_mut()
+            .read_to_string()
+            .context("reading the answer")?;
         let answer = match text.as_str() {
             "" => Value::Null,
-            text => serde_json::from_str(text)
-                .with_context(|| format!("{} did not answer with JSON; is it Dunlin?", self.base))?,
+            text => serde_json::from_str(text).with_context(|| {
+                format!("{} did not answer with JSON; is it Dunlin?", self.base)
+            })?,
         };
         if status.is_success() {
             return Ok(answer);
@@ -90,12 +110,21 @@ impl Api {
         let object: u64 = ids.next()?.parse().ok()?;
         let resource: u64 = ids.nth(1)?.parse().ok()?;
         let device = self.get(&self.device(endpoint, ""), &[]).ok()?;
-        let announced =
-            device["objects"].as_array()?.iter().find(|candidate| candidate["id"] == object)?;
+        let announced = device["objects"]
+            .as_array()?
+            .iter()
+            .find(|candidate| candidate["id"] == object)?;
         let version = announced["version"].as_str()?.to_owned();
-        let model = self.get(&self.url(&format!("/models/{object}")), &[("version", version)]).ok()?;
+        let model = self
+            .get(
+                &self.url(&format!("/models/{object}")),
+                &[("version", version)],
+            )
+            .ok()?;
         let resources = model["resources"].as_array()?;
-        let found = resources.iter().find(|candidate| candidate["id"] == resource)?;
+        let found = resources
+            .iter()
+            .find(|candidate| candidate["id"] == resource)?;
         found["type"].as_str().map(str::to_owned)
     }
 
@@ -126,6 +155,9 @@ mod tests {
 
     #[test]
     fn endpoint_names_of_any_kind_stay_one_segment() {
-        assert_eq!(encode("urn:dev:os:1-a/b#\"ä\""), "urn%3Adev%3Aos%3A1-a%2Fb%23%22%C3%A4%22");
+        assert_eq!(
+            encode("urn:dev:os:1-a/b#\"ä\""),
+            "urn%3Adev%3Aos%3A1-a%2Fb%23%22%C3%A4%22"
+        );
     }
 }

@@ -16,7 +16,12 @@ use api::Api;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Remote {
     /// Base URL of the server's HTTP side.
-    #[arg(long, env = "DUNLIN_API", default_value = "http://127.0.0.1:8080", global = true)]
+    #[arg(
+        long,
+        env = "DUNLIN_API",
+        default_value = "http://127.0.0.1:8080",
+        global = true
+    )]
     api: String,
     /// Print the server's JSON as it is, for scripts.
     #[arg(long, global = true)]
@@ -71,7 +76,10 @@ pub(crate) enum Command {
         format: Option<String>,
     },
     /// Execute a resource
-    #[command(visible_alias = "execute", after_help = "Example:\n  dunlin exec demo-1 /3303/0/5605")]
+    #[command(
+        visible_alias = "execute",
+        after_help = "Example:\n  dunlin exec demo-1 /3303/0/5605"
+    )]
     Exec {
         /// Endpoint client name
         endpoint: String,
@@ -116,8 +124,10 @@ pub(crate) enum Command {
         attributes: Vec<String>,
     },
     /// Observe and print values as they come, until Ctrl-C
-    #[command(after_help = "The observation stays when the command ends (see --cancel): it is kept \
-        by the server and made again whenever the device registers.")]
+    #[command(
+        after_help = "The observation stays when the command ends (see --cancel): it is kept \
+        by the server and made again whenever the device registers."
+    )]
     Observe {
         /// Endpoint client name
         endpoint: String,
@@ -139,24 +149,43 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
     let (answer, print): (Value, fn(&Value)) = match command {
         Command::Devices { query, limit } => (devices(&api, query, limit)?, print::devices),
         Command::Show { endpoint } => (api.get(&api.device(&endpoint, ""), &[])?, print::device),
-        Command::Read { endpoint, path, format } => {
+        Command::Read {
+            endpoint,
+            path,
+            format,
+        } => {
             let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
             (api.get(&url, &pairs("format", format))?, print::records)
         }
-        Command::Write { endpoint, path, values, update, format } => {
+        Command::Write {
+            endpoint,
+            path,
+            values,
+            update,
+            format,
+        } => {
             let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
             let body = write_body(&api, &endpoint, &path, &values)?;
             let method = if update { "PATCH" } else { "PUT" };
-            (api.send(method, &url, &pairs("format", format), Some(&body))?, print::code)
+            (
+                api.send(method, &url, &pairs("format", format), Some(&body))?,
+                print::code,
+            )
         }
-        Command::Exec { endpoint, path, arguments } => {
+        Command::Exec {
+            endpoint,
+            path,
+            arguments,
+        } => {
             let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
             let body = arguments.map(|arguments| json!({ "arguments": arguments }));
             (api.send("POST", &url, &[], body.as_ref())?, print::code)
         }
-        Command::Create { endpoint, path, values } => {
-            (create(&api, &endpoint, &path, &values)?, print::code)
-        }
+        Command::Create {
+            endpoint,
+            path,
+            values,
+        } => (create(&api, &endpoint, &path, &values)?, print::code),
         Command::Delete { endpoint, path } => {
             let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
             (api.send("DELETE", &url, &[], None)?, print::code)
@@ -165,12 +194,22 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             let url = api.device(&endpoint, &format!("/discover{}", absolute(&path)));
             (api.get(&url, &[])?, print::links)
         }
-        Command::Attributes { endpoint, path, attributes } => {
+        Command::Attributes {
+            endpoint,
+            path,
+            attributes,
+        } => {
             let url = api.device(&endpoint, &format!("/attributes{}", absolute(&path)));
             let body = Value::Object(parse_attributes(&attributes)?);
             (api.send("PUT", &url, &[], Some(&body))?, print::code)
         }
-        Command::Observe { endpoint, path, attributes, count, cancel } => {
+        Command::Observe {
+            endpoint,
+            path,
+            attributes,
+            count,
+            cancel,
+        } => {
             if cancel {
                 return cancel_observation(&api, &endpoint, &path);
             }
@@ -237,7 +276,11 @@ fn records(api: &Api, endpoint: &str, values: &[String]) -> anyhow::Result<Vec<V
 /// A word of the command line as JSON of the resource's type; without a definition, as it looks.
 fn typed(api: &Api, endpoint: &str, path: &str, word: &str) -> Value {
     let text = || Value::from(word);
-    let by_look = || serde_json::from_str(word).ok().filter(|json: &Value| !json.is_object());
+    let by_look = || {
+        serde_json::from_str(word)
+            .ok()
+            .filter(|json: &Value| !json.is_object())
+    };
     match api.resource_type(endpoint, path).as_deref() {
         Some("String" | "Corelnk" | "Objlnk" | "Opaque") => text(),
         _ => by_look().unwrap_or_else(text),
@@ -252,7 +295,12 @@ fn create(api: &Api, endpoint: &str, path: &str, values: &[String]) -> anyhow::R
         let instance: u16 = instance.parse().context("the instance must be a number")?;
         body["instance"] = instance.into();
     }
-    api.send("POST", &api.device(endpoint, &format!("/data/{object}")), &[], Some(&body))
+    api.send(
+        "POST",
+        &api.device(endpoint, &format!("/data/{object}")),
+        &[],
+        Some(&body),
+    )
 }
 
 fn parse_attributes(attributes: &[String]) -> anyhow::Result<Map<String, Value>> {
@@ -284,7 +332,12 @@ fn observe(
     // Listen before asking, so that the first value is not missed.
     let events = api.events(endpoint)?;
     let body = json!({ "path": path, "attributes": parse_attributes(attributes)? });
-    let wish = api.send("POST", &api.device(endpoint, "/observations"), &[], Some(&body))?;
+    let wish = api.send(
+        "POST",
+        &api.device(endpoint, "/observations"),
+        &[],
+        Some(&body),
+    )?;
     let id = wish["id"].as_str().unwrap_or_default().to_owned();
     if !as_json {
         eprintln!("observing {path} of {endpoint} (observation {id}); Ctrl-C to end");
@@ -296,7 +349,10 @@ fn observe(
         if let Some(event) = line.strip_prefix("event:") {
             event.trim().clone_into(&mut name);
         }
-        let Some(data) = line.strip_prefix("data:").filter(|_| name == "notification") else {
+        let Some(data) = line
+            .strip_prefix("data:")
+            .filter(|_| name == "notification")
+        else {
             continue;
         };
         let data: Value = serde_json::from_str(data.trim()).context("reading an event")?;
@@ -319,11 +375,20 @@ fn observe(
 fn cancel_observation(api: &Api, endpoint: &str, path: &str) -> anyhow::Result<()> {
     let path = absolute(path);
     let list = api.get(&api.device(endpoint, "/observations"), &[])?;
-    let found = list["items"].as_array().into_iter().flatten().find(|wish| wish["path"] == path);
+    let found = list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|wish| wish["path"] == path);
     let Some(id) = found.and_then(|wish| wish["id"].as_str()) else {
         bail!("{path} of {endpoint} is not observed");
     };
-    api.send("DELETE", &api.device(endpoint, &format!("/observations/{id}")), &[], None)?;
+    api.send(
+        "DELETE",
+        &api.device(endpoint, &format!("/observations/{id}")),
+        &[],
+        None,
+    )?;
     println!("{path} of {endpoint} is no longer observed");
     Ok(())
 }

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 /// A string without its quotes, other values as JSON.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
@@ -15,9 +17,14 @@ fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
 fn table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
     };
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     for row in rows {
         let line: Vec<String> = row
             .iter()
@@ -30,10 +37,16 @@ fn table(rows: &[Vec<String>]) {
 
 pub(crate) fn devices(answer: &Value) {
     let mut rows = vec![
-        ["ENDPOINT", "VERSION", "BINDING", "LIFETIME", "ADDRESS", "OBJECTS"].map(str::to_owned).to_vec(),
+        [
+            "ENDPOINT", "VERSION", "BINDING", "LIFETIME", "ADDRESS", "OBJECTS",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     for device in items(answer, "items") {
-        let objects: Vec<String> = items(device, "objects").map(|object| plain(&object["id"])).collect();
+        let objects: Vec<String> = items(device, "objects")
+            .map(|object| plain(&object["id"]))
+            .collect();
         rows.push(vec![
             plain(&device["endpoint"]),
             plain(&device["version"]),
@@ -49,17 +62,29 @@ pub(crate) fn devices(answer: &Value) {
 
 pub(crate) fn device(answer: &Value) {
     let mut rows: Vec<Vec<String>> = Vec::new();
-    for name in
-        ["endpoint", "version", "lifetime", "binding", "queueMode", "address", "registrationId", "rootPath"]
-    {
+    for name in [
+        "endpoint",
+        "version",
+        "lifetime",
+        "binding",
+        "queueMode",
+        "address",
+        "registrationId",
+        "rootPath",
+    ] {
         rows.push(vec![name.to_owned(), plain(&answer[name])]);
     }
     for object in items(answer, "objects") {
-        let instances: Vec<String> =
-            items(object, "instances").map(|id| format!("/{}/{id}", object["id"])).collect();
+        let instances: Vec<String> = items(object, "instances")
+            .map(|id| format!("/{}/{id}", object["id"]))
+            .collect();
         rows.push(vec![
             format!("object {}", object["id"]),
-            format!("version {}  {}", plain(&object["version"]), instances.join(" ")),
+            format!(
+                "version {}  {}",
+                plain(&object["version"]),
+                instances.join(" ")
+            ),
         ]);
     }
     for fault in items(answer, "faults") {
@@ -71,7 +96,10 @@ pub(crate) fn device(answer: &Value) {
 pub(crate) fn records(answer: &Value) {
     let rows: Vec<Vec<String>> = items(answer, "records")
         .map(|record| {
-            let time = record.get("time").map(|time| format!("at {time}")).unwrap_or_default();
+            let time = record
+                .get("time")
+                .map(|time| format!("at {time}"))
+                .unwrap_or_default();
             vec![plain(&record["path"]), plain(&record["value"]), time]
         })
         .collect();
