@@ -227,6 +227,8 @@ pub struct Client<
     pub(crate) is_offline: bool,
     pub(crate) events: Deque<Event, EVENTS>,
     pub(crate) dropped: Dropped,
+    /// The latest moment that an input told.
+    pub(crate) now: Instant,
     /// When the last message was sent or received.
     pub(crate) last_traffic: Option<Instant>,
     /// Gathers the blocks of a request.
@@ -272,6 +274,7 @@ impl<
             is_offline: false,
             events: Deque::new(),
             dropped: Dropped::default(),
+            now: Instant::ZERO,
             last_traffic: None,
             receiver: Block1Receiver::new(BlockLimits::body(BODY)),
             body: [0; BODY],
@@ -447,6 +450,7 @@ impl<
         rng: &'c mut dyn Rng,
         input: Input<'_>,
     ) -> Outputs<'c, O, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM> {
+        self.now = now;
         if let Input::Datagram { from, bytes } = input {
             self.datagram(now, from, bytes);
         }

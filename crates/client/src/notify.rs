@@ -119,7 +119,10 @@ impl<
                     report::due(&attributes, observation.sent_at, observation.is_changed)?
                 };
                 // One interaction at a time (NSTART): its end brings the next look.
-                let waits = is_busy && self.is_confirmable(observation, &attributes, due);
+                // Whether it asks for an acknowledgement is decided when it is sent, which is not
+                // before now.
+                let sent = due.max(self.now);
+                let waits = is_busy && self.is_confirmable(observation, &attributes, sent);
                 (!waits || observation.is_stale).then_some(due)
             })
             .min()

@@ -484,6 +484,33 @@ fn what_fell_due_offline_is_told_later_or_dropped() {
     }
 }
 
+/// Found by fuzzing: with an exchange open, a notification that fell due in time for a NON but came
+/// late, so that it had to be a CON, could neither be sent nor wait: the timer stood still.
+#[test]
+fn a_late_notification_waits_for_the_open_exchange() {
+    let mut world = World::registered(Version::V1_1);
+    observe(&mut world, VALUE);
+    world.client.offline();
+    world.set_temperature(26.0);
+    world.now += Duration::from_secs(24 * 3600 - 50);
+    world.client.online(world.now);
+    world.poll();
+    let update = world.take();
+    assert_eq!(update.path(), "/rd/5a3f");
+    assert!(
+        world
+            .client
+            .next_timeout()
+            .is_some_and(|next| next > world.now)
+    );
+    world.answer_with(&update, Code::CHANGED);
+    let notification = world.take();
+    assert_eq!(
+        (notification.ty, notification.text().as_str()),
+        (Type::Confirmable, "26.0")
+    );
+}
+
 #[test]
 fn a_large_notification_begins_with_its_first_block() {
     let mut world = World::registered(Version::V1_1);
