@@ -99,6 +99,7 @@ impl World {
                 let datagram = input.slice(length).to_vec();
                 self.receive(&datagram);
             }
+            10 if input.bool() => self.observe(input),
             10 => {
                 let celsius = f64::from(input.byte()) - 40.0;
                 if let Some(sensor) = self.client.objects_mut().3.get_mut(0) {
@@ -150,6 +151,35 @@ impl World {
         write_device_request(input, &mut writer);
         let Ok(length) = writer.finish() else { return };
         self.receive(&buffer[..length]);
+    }
+
+    /// A good Observe, now and then with attributes before it.
+    fn observe(&mut self, input: &mut Input<'_>) {
+        let path = input.choose(&[
+            &["3303", "0", "5700"][..],
+            &["3303", "0"],
+            &["3303"],
+            &["3", "0", "6"],
+        ]);
+        let query = input.choose(&["", "pmin=1", "pmax=2", "con=1", "gt=20", "st=1"]);
+        let requests = if query.is_empty() { &[Code::GET][..] } else { &[Code::PUT, Code::GET] };
+        for code in requests.iter().copied() {
+            self.message_id = self.message_id.wrapping_add(1);
+            let mut buffer = [0; 100];
+            let (ty, id) = (Type::Confirmable, self.message_id);
+            let mut writer = MessageWriter::new(&mut buffer, ty, code, id, &[input.byte() % 4]);
+            if code == Code::GET {
+                writer.uint(OptionNumber::OBSERVE, 0);
+            }
+            for segment in path {
+                writer.option(OptionNumber::URI_PATH, segment.as_bytes());
+            }
+            if code == Code::PUT {
+                writer.option(OptionNumber::URI_QUERY, query.as_bytes());
+            }
+            let length = writer.finish().expect("there is room");
+            self.receive(&buffer[..length]);
+        }
     }
 
     /// Answers what the client sent last.
