@@ -5,6 +5,7 @@ mod durable;
 mod message;
 mod observe;
 mod operation;
+mod operation_blocks;
 mod random;
 mod registration;
 mod shards;
