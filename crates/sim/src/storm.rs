@@ -170,14 +170,17 @@ impl Storm {
         let mut measured = Measured::default();
         let mut latencies = Vec::with_capacity(self.locations.len());
         let ports = self.ports.len();
-        // Devices of one port follow each other, so that its datagrams go out in batches.
+        // Devices of one port follow each other, so that its datagrams go out in batches. Whoever
+        // is not registered has nothing to update and nothing to leave.
+        let needs_location = matches!(phase, Phase::Update | Phase::Deregister);
+        let locations = &self.locations;
         let mut waiting: VecDeque<(usize, u32)> = (0..ports)
             .flat_map(|port| {
-                let devices = self.options.devices;
-                (port as u32..devices)
+                (port..locations.len())
                     .step_by(ports)
-                    .map(move |device| (port, device))
+                    .map(move |device| (port, device as u32))
             })
+            .filter(|(_, device)| !needs_location || !locations[*device as usize].is_empty())
             .collect();
         let start = self.clock.now();
         let mut active: Vec<usize> = Vec::new();
@@ -310,20 +313,41 @@ impl Storm {
     ) -> usize {
         let port = &mut self.ports[port];
         let mut total = 0;
+        let mut has_acknowledged = false;
         loop {
             let received = self.incoming.receive(&port.socket).unwrap_or(0);
             let now = self.clock.now();
-            for (_, bytes) in self.incoming.datagrams() {
+            for (from, bytes) in self.incoming.datagrams() {
                 let Ok(message) = Message::parse(bytes) else {
                     continue;
                 };
-                let flight = port
-                    .flights
-                    .iter()
-                    .position(|one| one.message_id == message.message_id);
+                // A separate response has a Message ID of the server's own and is known by its
+                // token (RFC 7252 §5.2.2); an echo is the request itself.
+                let is_separate = phase != Phase::Echo
+                    && matches!(message.ty, Type::Confirmable | Type::NonConfirmable);
+                if is_separate && message.code.is_request() {
+                    continue;
+                }
+                if is_separate && message.ty == Type::Confirmable {
+                    let mut buffer = [0; 4];
+                    let id = message.message_id;
+                    let writer = MessageWriter::empty(&mut buffer, Type::Acknowledgement, id);
+                    let length = writer.finish().unwrap_or(0);
+                    self.outgoing.push(&port.socket, from, &buffer[..length]);
+                    has_acknowledged = true;
+                }
+                let flight = port.flights.iter().position(|one| {
+                    if is_separate {
+                        message.token == one.device.to_be_bytes()
+                    } else {
+                        one.message_id == message.message_id
+                    }
+                });
                 let Some(index) = flight else { continue };
-                // An Empty acknowledgement promises a separate response: go on waiting.
+                // An Empty acknowledgement promises a separate response: wait, and ask no more.
                 if message.code == Code::EMPTY && message.ty == Type::Acknowledgement {
+                    port.flights[index].attempts = MAX_RETRANSMIT;
+                    port.flights[index].last_sent = now;
                     continue;
                 }
                 let flight = port.flights.swap_remove(index);
@@ -349,6 +373,9 @@ impl Storm {
             }
             total += received;
             if received < BATCH {
+                if has_acknowledged {
+                    self.outgoing.flush(&port.socket);
+                }
                 return total;
             }
         }
@@ -444,9 +471,9 @@ pub struct StormReport {
     pub window: u32,
     /// All devices register.
     pub register: Measured,
-    /// Each device updates, `updates` times.
+    /// Each registered device updates, `updates` times.
     pub update: Vec<Measured>,
-    /// All devices de-register.
+    /// All registered devices de-register.
     pub deregister: Measured,
 }
 
@@ -497,6 +524,100 @@ mod tests {
             (measured.operations, measured.errors, last),
             (2000, 0, 2000)
         );
+    }
+
+    /// Answers requests with what `answer` makes of each, until the storm is over; what arrived.
+    fn storm_against(
+        mut answer: impl FnMut(&std::net::UdpSocket, SocketAddr, &Message<'_>) + Send,
+    ) -> (StormReport, Vec<Vec<u8>>) {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let options = StormOptions {
+            target: socket.local_addr().unwrap(),
+            devices: 20,
+            ports: 3,
+            window: 8,
+            ..StormOptions::default()
+        };
+        let patience = Some(Duration::from_millis(100));
+        socket.set_read_timeout(patience).unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let server = scope.spawn(|| {
+                let mut seen = Vec::new();
+                let mut buffer = [0; 512];
+                loop {
+                    let Ok((length, from)) = socket.recv_from(&mut buffer) else {
+                        // What was sent before the end has arrived: silence, and then the end.
+                        if over.load(std::sync::atomic::Ordering::Relaxed) {
+                            return seen;
+                        }
+                        continue;
+                    };
+                    seen.push(buffer[..length].to_vec());
+                    answer(&socket, from, &Message::parse(&buffer[..length]).unwrap());
+                }
+            });
+            let report = storm(options, |_, _| {}).unwrap();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            (report, server.join().unwrap())
+        })
+    }
+
+    #[test]
+    fn separate_responses_are_known_by_their_token_and_acknowledged() {
+        let mut message_id = 0x7000;
+        let (report, seen) = storm_against(|socket, to, request| {
+            if !request.code.is_request() {
+                return;
+            }
+            let mut buffer = [0; 64];
+            let (ty, id) = (Type::Acknowledgement, request.message_id);
+            let length = MessageWriter::empty(&mut buffer, ty, id).finish();
+            socket.send_to(&buffer[..length.unwrap()], to).unwrap();
+            message_id += 1;
+            let is_register = request.content_format().is_some();
+            let code = match request.code {
+                Code::DELETE => Code::DELETED,
+                _ if is_register => Code::CREATED,
+                _ => Code::CHANGED,
+            };
+            let (ty, token) = (Type::Confirmable, request.token);
+            let mut writer = MessageWriter::new(&mut buffer, ty, code, message_id, token);
+            if is_register {
+                writer.option(OptionNumber::LOCATION_PATH, b"rd");
+                writer.option(OptionNumber::LOCATION_PATH, token);
+            }
+            let length = writer.finish().unwrap();
+            socket.send_to(&buffer[..length], to).unwrap();
+        });
+        for phase in [&report.register, &report.update[0], &report.deregister] {
+            let counted = (phase.operations, phase.errors, phase.timeouts);
+            assert_eq!(counted, (20, 0, 0), "{phase:?}");
+        }
+        let acknowledgements = seen.iter().filter(|bytes| bytes[..2] == [0x60, 0]).count();
+        assert_eq!(acknowledgements, 60);
+    }
+
+    #[test]
+    fn devices_that_were_refused_neither_update_nor_leave() {
+        let (report, seen) = storm_against(|socket, to, request| {
+            let mut buffer = [0; 64];
+            let (ty, id, token) = (Type::Acknowledgement, request.message_id, request.token);
+            let writer = MessageWriter::new(&mut buffer, ty, Code::FORBIDDEN, id, token);
+            let length = writer.finish().unwrap();
+            socket.send_to(&buffer[..length], to).unwrap();
+        });
+        assert_eq!(
+            (report.register.operations, report.register.errors),
+            (0, 20)
+        );
+        let later = [&report.update[0], &report.deregister];
+        assert!(
+            later
+                .iter()
+                .all(|phase| (phase.operations, phase.errors) == (0, 0))
+        );
+        assert_eq!(seen.len(), 20, "only Registers");
     }
 
     #[test]
