@@ -45,9 +45,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let now = || Instant::ZERO + start.elapsed();
     let mut dice = Dice(std::process::id());
 
+    let thermometer = Thermometer {
+        celsius: 20.0,
+        low: 20.0,
+        high: 20.0,
+    };
     let objects = (
         Single::new(Device::default()),
-        Instances::<_, 1>::new().with(0, Thermometer::default()),
+        Instances::<_, 1>::new().with(0, thermometer),
     );
     let mut client: Client<_> = Client::new(Config::new("thermometer"), objects, &mut dice);
     client.connect(now(), server);

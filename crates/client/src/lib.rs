@@ -33,3 +33,8 @@ pub mod __private {
     pub use crate::object::{Kind, check_executable, check_field, check_object};
     pub use dunlin_lwm2m::definition::ObjectDefinition;
 }
+
+/// The examples of the book compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/write-an-object.md")]
+mod book {}
