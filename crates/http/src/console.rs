@@ -1,10 +1,11 @@
 //! The console's assets, embedded in the binary.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
+use crate::no_such_method;
 use crate::problem::Problem;
 
 #[derive(RustEmbed)]
@@ -16,7 +17,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     img-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn asset(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = match uri.path().trim_start_matches('/') {
         "" => "index.html",
         path => path,
@@ -32,6 +33,12 @@ pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
         )
         .into_response();
     };
+    if method != Method::GET && method != Method::HEAD {
+        let mut response = no_such_method(uri).await.into_response();
+        let allowed = HeaderValue::from_static("GET,HEAD");
+        response.headers_mut().insert(header::ALLOW, allowed);
+        return response;
+    }
     let hash = file.metadata.sha256_hash();
     let etag = hash[..8].iter().fold(String::from("\""), |mut etag, byte| {
         etag.push_str(&format!("{byte:02x}"));

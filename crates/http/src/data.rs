@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use core::time::Duration;
 use dunlin_coap::link::Links;
-use dunlin_lwm2m::model::Models;
+use dunlin_lwm2m::model::{Models, ResourceModel};
 use dunlin_lwm2m::operation::{Operation, WriteMode};
-use dunlin_lwm2m::{ContentFormat, DataType, Level, MAX_ID, OwnedRecord, Path};
-use dunlin_server::api::{Device, DeviceOperation, OperateOptions, Outcome};
+use dunlin_lwm2m::{ContentFormat, Level, MAX_ID, OwnedRecord, Path};
+use dunlin_server::api::{Device, DeviceOperation, OperateError, OperateOptions, Outcome};
 use dunlin_server::control::Control;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -185,14 +185,25 @@ async fn write(
     let device = find(&app.control, endpoint).await?;
     let models = &app.models;
     let body: WriteDto = parse_body(body)?;
+    let one = |value, data_type| {
+        let path = path.to_string();
+        let record = WriteRecordDto {
+            path,
+            value,
+            data_type,
+        };
+        to_record(models, &device, record).map(|record| vec![record])
+    };
     let records = match (body.value, body.records) {
-        (Some(value), None) if path.level() >= Level::Resource => {
-            let record = WriteRecordDto {
-                path: path.to_string(),
-                value,
-                data_type: body.data_type,
-            };
-            vec![to_record(models, &device, record)?]
+        (Some(value), None) if path.level() >= Level::Resource => one(value, body.data_type)?,
+        (None, Some(_)) if body.data_type.is_some() => {
+            return Err(Problem::bad_request(
+                "Bad body",
+                "\"type\" stands beside the \"value\" it is the type of.",
+            ));
+        }
+        (None, Some(records)) if records.is_empty() && path.level() >= Level::Resource => {
+            one(Json_::Null, None)?
         }
         (None, Some(records)) => to_records(models, &device, records)?,
         (Some(_), None) => {
@@ -290,23 +301,48 @@ async fn create(
     endpoint: &str,
     path: Path,
     body: PostDto,
-    options: OperateOptions,
+    mut options: OperateOptions,
 ) -> Result<Response, Problem> {
     let object = path.object_id().unwrap_or(MAX_ID);
     let device = find(&app.control, endpoint).await?;
     let mut records = to_records(&app.models, &device, body.records.unwrap_or_default())?;
+    in_scope(&path, &records)?;
     if let Some(instance) = body.instance {
+        if instance == MAX_ID {
+            return Err(Problem::bad_request(
+                "Bad body",
+                "65535 is no id of an instance; leave \"instance\" out to let the device choose.",
+            ));
+        }
         let scope = Path::instance(object, instance);
+        in_scope(&scope, &records)?;
         if records.is_empty() {
             records.push(OwnedRecord {
                 path: scope,
                 time: None,
                 value: None,
             });
+            // The others have no way to name an instance without resources.
+            if options.format.get_or_insert(ContentFormat::TLV) != &ContentFormat::TLV {
+                return Err(Problem::bad_request(
+                    "Bad format",
+                    "Only tlv can carry an instance without resources.",
+                ));
+            }
         }
-        in_scope(&scope, &records)?;
     }
-    in_scope(&path, &records)?;
+    let mut instances = records.iter().map(|record| record.path.instance_id());
+    let first = instances.next();
+    if let Some(other) = instances.find(|other| Some(*other) != first) {
+        return Err(Problem::bad_request(
+            "Bad body",
+            format!(
+                "A Create makes one instance, and the records are of {} and {}.",
+                first.flatten().unwrap_or(MAX_ID),
+                other.unwrap_or(MAX_ID)
+            ),
+        ));
+    }
     let body = (!records.is_empty()).then_some(records);
     let operation = Operation::Create { object, body };
     let outcome = operate(&app.control, endpoint, operation, options).await?;
@@ -371,29 +407,33 @@ pub(crate) async fn discover(
         ));
     }
     let operation = Operation::Discover { path, depth };
+    let root = find(&control, &endpoint).await?.root;
     let outcome = operate(&control, &endpoint, operation, options).await?;
-    let links = outcome.links.as_deref().map(links_of).unwrap_or_default();
+    let links = links_of(outcome.links.as_deref().unwrap_or_default(), &root)
+        .map_err(|error| Problem::of_operation(&endpoint, OperateError::Undecodable(error)))?;
     Ok(Json(AnswerDto::with_links(&outcome, links)))
 }
 
-/// The links of an answer as far as they can be read; the engine has checked the text.
-fn links_of(text: &str) -> Vec<LinkDto> {
-    Links::new(text)
-        .map_while(Result::ok)
-        .map(|link| LinkDto {
-            path: link.target.to_owned(),
-            attributes: link
-                .parameters()
-                .map(|parameter| {
-                    let value = parameter
-                        .value
-                        .map(|value| value.to_string())
-                        .unwrap_or_default();
-                    (parameter.name.to_owned(), value)
-                })
-                .collect(),
-        })
-        .collect()
+/// The links of an answer, their paths as everywhere: without the alternate path of the device.
+fn links_of(text: &str, root: &str) -> Result<Vec<LinkDto>, String> {
+    let root = root.trim_end_matches('/');
+    let plain = |target: &str| match target.strip_prefix(root) {
+        Some(path) if path.starts_with('/') => path.to_owned(),
+        _ => target.to_owned(),
+    };
+    let mut links = Vec::new();
+    for link in Links::new(text) {
+        let link = link.map_err(|error| format!("the links: {error}"))?;
+        let attributes = link.parameters().map(|parameter| {
+            let value = parameter.value.map(|value| value.to_string());
+            (parameter.name.to_owned(), value.unwrap_or_default())
+        });
+        links.push(LinkDto {
+            path: plain(link.target),
+            attributes: attributes.collect(),
+        });
+    }
+    Ok(links)
 }
 
 /// Sets and unsets attributes of an object, an instance, a resource or a resource instance.
@@ -461,11 +501,17 @@ fn to_records(
         .map(|record| to_record(models, device, record))
         .collect::<Result<_, _>>()?;
     records.sort_by_key(|record| record.path);
-    if let Some(pair) = records.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(Problem::bad_request(
-            "Bad body",
-            format!("The record {} is given twice.", pair[0].path),
-        ));
+    // In the order of paths a resource stands right before its instances.
+    if let Some([first, second]) = records
+        .array_windows()
+        .find(|[a, b]| a.path.contains(&b.path))
+    {
+        let detail = if first.path == second.path {
+            format!("The record {} is given twice.", first.path)
+        } else {
+            format!("Give either {} or {}, not both.", first.path, second.path)
+        };
+        return Err(Problem::bad_request("Bad body", detail));
     }
     Ok(records)
 }
@@ -482,15 +528,18 @@ fn to_record(
             format!("The record {path} must name a resource or a resource instance."),
         ));
     };
+    let defined = definition(models, device, object, resource);
     let data_type = match &record.data_type {
         Some(name) => Some(json::data_type(name).ok_or_else(|| {
             Problem::bad_request("Bad body", format!("{name:?} is not a type of a resource."))
         })?),
-        None => resource_type(models, device, object, resource),
+        None => defined.and_then(|resource| resource.data_type),
     };
+    let may_be_empty =
+        path.level() == Level::Resource && defined.is_none_or(|resource| resource.multiple);
     let value =
         match &record.value {
-            Json_::Null => None,
+            Json_::Null if may_be_empty => None,
             value => Some(json::from_json(value, data_type).map_err(|error| {
                 Problem::bad_request("Bad value", format!("At {path}: {error}."))
             })?),
@@ -502,14 +551,17 @@ fn to_record(
     })
 }
 
-/// The type by the definition of the object version the device announced.
-fn resource_type(models: &Models, device: &Device, object: u16, resource: u16) -> Option<DataType> {
+/// The definition of a resource in the object version the device announced.
+fn definition<'a>(
+    models: &'a Models,
+    device: &Device,
+    object: u16,
+    resource: u16,
+) -> Option<&'a ResourceModel> {
     let version = device
         .objects
         .iter()
         .find(|candidate| candidate.id == object)
         .map(|found| found.version);
-    find_model(models, object, version)?
-        .resource(resource)?
-        .data_type
+    find_model(models, object, version)?.resource(resource)
 }

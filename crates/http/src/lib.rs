@@ -127,7 +127,7 @@ pub fn router(control: Control, hosts: Vec<String>) -> Router {
         )
         .route("/metrics", axum::routing::get(health::metrics))
         .route("/api/{*rest}", axum::routing::any(no_such_path))
-        .fallback(axum::routing::get(console::asset))
+        .fallback(console::asset)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(plain_errors_are_problems))

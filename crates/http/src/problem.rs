@@ -32,7 +32,7 @@ impl Problem {
             kind: "about:blank",
             title: title.to_owned(),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: shortened(detail.into()),
             coap_code: None,
         }
     }
@@ -92,6 +92,24 @@ impl Problem {
         }
     }
 }
+
+/// What was wrong is quoted, and may be a mebibyte of it: its begin tells what it was, and the end
+/// of the sentence what is wrong with it.
+fn shortened(detail: String) -> String {
+    let (Some((head, _)), Some((tail, _))) = (
+        detail.char_indices().nth(MAX_DETAIL - DETAIL_END),
+        detail.char_indices().rev().nth(DETAIL_END),
+    ) else {
+        return detail;
+    };
+    if tail <= head {
+        return detail;
+    }
+    format!("{} … {}", &detail[..head], &detail[tail..])
+}
+
+const MAX_DETAIL: usize = 400;
+const DETAIL_END: usize = 100;
 
 /// The HTTP status for a device's error code. 4.01 is not 401, which would ask the *caller* for
 /// credentials; what has no counterpart is a bad gateway.
@@ -157,6 +175,17 @@ mod tests {
             assert_eq!(problem.status, status, "{code:?}");
             assert_eq!(problem.coap_code, Some(code.to_string()));
         }
+    }
+
+    #[test]
+    fn long_details_keep_both_ends() {
+        for text in ["", "ä", &"ä".repeat(MAX_DETAIL)] {
+            assert_eq!(shortened(text.to_owned()), text);
+        }
+        let long = format!("begin {} end", "ä".repeat(1 << 20));
+        let short = shortened(long);
+        assert!(short.starts_with("begin ä") && short.ends_with("ä end"));
+        assert!(short.chars().count() < MAX_DETAIL + 10, "{short}");
     }
 
     #[test]

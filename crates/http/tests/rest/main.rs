@@ -1,0 +1,23 @@
+//! The REST API in front of a real server, with devices on real sockets.
+#![allow(missing_docs, unreachable_pub, reason = "tests")]
+
+mod device;
+mod sse;
+mod world;
+
+mod attributes;
+mod client;
+mod codes;
+mod console;
+mod create;
+mod delete;
+mod devices;
+mod discover;
+mod errors;
+mod events;
+mod execute;
+mod names;
+mod observations;
+mod read;
+mod server;
+mod write;
