@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::reads;
-use crate::sim::resolve;
+use crate::uri::resolve;
 
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
@@ -51,7 +51,7 @@ impl Server {
         let mut lines = BufReader::new(output).lines();
         let address = lines.find_map(|line| {
             let line = line.ok()?;
-            resolve(line.strip_prefix("CoAP")?.trim()).ok()
+            resolve("CoAP", line.strip_prefix("CoAP")?.trim(), None).ok()
         });
         let Some(address) = address else {
             let _ = child.kill();

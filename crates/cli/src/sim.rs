@@ -1,11 +1,11 @@
 //! `dunlin sim`: load against any CoAP server.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use dunlin_sim::storm::{Measured, StormOptions, StormReport, storm};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::uri::resolve;
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -41,7 +41,7 @@ pub(crate) struct StormArgs {
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     let Command::Storm(args) = command;
     let options = StormOptions {
-        target: resolve(&args.target)?,
+        target: resolve("--target", &args.target, None)?,
         devices: args.devices,
         ports: args.ports,
         window: args.window,
@@ -89,27 +89,6 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The address of a `coap://HOST[:PORT]` URI.
-pub(crate) fn resolve(uri: &str) -> anyhow::Result<SocketAddr> {
-    let authority = uri
-        .strip_prefix("coap://")
-        .unwrap_or(uri)
-        .trim_end_matches('/');
-    let has_port = authority.rsplit_once(':').is_some_and(|(host, port)| {
-        port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
-    });
-    let with_port = if has_port {
-        authority.to_owned()
-    } else {
-        format!("{authority}:5683")
-    };
-    with_port
-        .to_socket_addrs()
-        .with_context(|| format!("{uri:?} is not coap://HOST:PORT"))?
-        .next()
-        .with_context(|| format!("{uri:?} has no address"))
-}
-
 fn print(report: &StormReport) {
     println!(
         "{} devices on {} ports, {} requests under way",
@@ -137,22 +116,4 @@ fn row(name: &str, measured: &Measured) {
         measured.errors,
         measured.timeouts
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::resolve;
-
-    #[test]
-    fn uris_name_a_host_and_perhaps_a_port() {
-        for (uri, address) in [
-            ("coap://127.0.0.1", "127.0.0.1:5683"),
-            ("coap://127.0.0.1:7000/", "127.0.0.1:7000"),
-            ("[::1]:7000", "[::1]:7000"),
-            ("coap://[::1]", "[::1]:5683"),
-        ] {
-            assert_eq!(resolve(uri).unwrap().to_string(), address, "{uri}");
-        }
-        assert!(resolve("coap://").is_err());
-    }
 }

@@ -6,7 +6,7 @@ mod values;
 
 use std::fmt;
 use std::io::{BufRead, IsTerminal, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 
 pub(crate) use objects::{Dice, Objects, unix_time};
 use shell::Reply;
+
+use crate::uri::resolve;
 
 /// Bytes of the largest payload, in blocks or whole: enough for a small firmware image.
 const BODY: usize = 64 * 1024;
@@ -79,7 +81,7 @@ pub(crate) fn run(args: &DeviceArgs) -> anyhow::Result<()> {
 }
 
 async fn run_device(args: &DeviceArgs) -> anyhow::Result<()> {
-    let server = resolve(&args.server, args.bind)?;
+    let server = resolve("--server", &args.server, args.bind)?;
     let bind = args.bind.unwrap_or_else(|| any_address(server));
     let socket = UdpSocket::bind(bind)
         .await
@@ -116,33 +118,6 @@ fn read_lines() -> anyhow::Result<mpsc::UnboundedReceiver<String>> {
         })
         .context("reading standard input")?;
     Ok(receiver)
-}
-
-/// `coap://host:port`, the port being 5683 when it is left out.
-fn resolve(uri: &str, bind: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
-    let Some(authority) = uri.strip_prefix("coap://") else {
-        bail!("--server {uri}: only coap:// is there so far, as in coap://127.0.0.1:5683");
-    };
-    let authority = authority.trim_end_matches('/');
-    if authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
-        bail!("--server {uri}: expected coap://HOST or coap://HOST:PORT");
-    }
-    let has_port = authority.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.ends_with(':') && !port.ends_with(']') && !port.is_empty()
-    });
-    let with_port = if has_port {
-        authority.to_owned()
-    } else {
-        format!("{}:5683", authority.trim_end_matches(':'))
-    };
-    let addresses = with_port
-        .to_socket_addrs()
-        .with_context(|| format!("--server {uri}: the host is unknown"))?;
-    let fits = |address: &SocketAddr| bind.is_none_or(|bind| bind.is_ipv4() == address.is_ipv4());
-    addresses
-        .into_iter()
-        .find(fits)
-        .with_context(|| format!("--server {uri}: no address of the family of --bind"))
 }
 
 fn any_address(peer: SocketAddr) -> SocketAddr {
@@ -190,6 +165,8 @@ struct Runner {
     has_failed: bool,
     /// Without a shell.
     is_alone: bool,
+    /// Messages sent again that need no further word about silence.
+    told_silence: u64,
 }
 
 impl Runner {
@@ -224,6 +201,7 @@ impl Runner {
             leave_at: None,
             has_failed: false,
             is_alone: args.no_shell,
+            told_silence: 0,
         })
     }
 
@@ -338,6 +316,22 @@ impl Runner {
         for event in events {
             println_flushed(&self.describe(event, now));
             self.react(event, now, once);
+        }
+        self.tell_silence();
+    }
+
+    /// Giving up takes a minute and a half: says earlier, once an attempt, that nobody answers.
+    fn tell_silence(&mut self) {
+        let repeated = self.client.stats().retransmitted;
+        if self.client.state() != RegistrationState::Registering {
+            self.told_silence = repeated;
+        } else if self.told_silence != u64::MAX && repeated > self.told_silence {
+            self.told_silence = u64::MAX;
+            if let Some(server) = self.client.server_address() {
+                println_flushed(&format!(
+                    "no answer yet; is there a server at coap://{server}? Trying on"
+                ));
+            }
         }
     }
 

@@ -2,7 +2,7 @@ use dunlin_client::{Client, Code, Config, Instant, Path};
 use dunlin_coap::{Message, MessageWriter, OptionNumber, Type};
 
 use super::shell::{self, Reply};
-use super::{Device, DeviceArgs, Dice, Objects, resolve, values};
+use super::{Device, DeviceArgs, Dice, Objects, values};
 
 fn device() -> Box<Device> {
     let mut dice = Dice::new();
@@ -20,30 +20,6 @@ fn say(device: &mut Device, line: &str) -> String {
         Reply::Advance(by) => format!("advance {}", by.as_secs()),
         Reply::Quit => "quit".to_owned(),
     }
-}
-
-#[test]
-fn uris_name_host_and_port() {
-    for (uri, address) in [
-        ("coap://127.0.0.1", "127.0.0.1:5683"),
-        ("coap://127.0.0.1:5690", "127.0.0.1:5690"),
-        ("coap://127.0.0.1/", "127.0.0.1:5683"),
-        ("coap://[::1]", "[::1]:5683"),
-        ("coap://[::1]:1234/", "[::1]:1234"),
-    ] {
-        assert_eq!(resolve(uri, None).unwrap().to_string(), address, "{uri}");
-    }
-    for uri in [
-        "coaps://127.0.0.1",
-        "127.0.0.1:5683",
-        "coap://",
-        "coap://127.0.0.1/path",
-        "coap://127.0.0.1:99999",
-    ] {
-        assert!(resolve(uri, None).is_err(), "{uri}");
-    }
-    let bind = Some("[::1]:0".parse().unwrap());
-    assert!(resolve("coap://127.0.0.1", bind).is_err());
 }
 
 #[test]
