@@ -221,10 +221,10 @@ impl<P: Copy + Eq + Hash> Table<'_, P> {
         Some(index)
     }
 
-    /// Frees a slot in use.
-    pub(super) fn close(&mut self, index: u32) {
+    /// Takes a slot in use out of the chain of its peer.
+    fn unlink(&mut self, index: u32) -> bool {
         let Some(peer) = self.slots[index as usize].peer else {
-            return;
+            return false;
         };
         let next = self.slots[index as usize].next;
         let bucket = self.bucket(&peer);
@@ -238,6 +238,25 @@ impl<P: Copy + Eq + Hash> Table<'_, P> {
             if node != NONE {
                 self.slots[node as usize].next = next;
             }
+        }
+        true
+    }
+
+    /// Gives an open exchange another peer.
+    pub(super) fn redirect(&mut self, index: u32, peer: P) {
+        if self.unlink(index) {
+            let bucket = self.bucket(&peer);
+            let chain = core::mem::replace(&mut self.slots[bucket].bucket, index);
+            let slot = &mut self.slots[index as usize];
+            slot.next = chain;
+            slot.peer = Some(peer);
+        }
+    }
+
+    /// Frees a slot in use.
+    pub(super) fn close(&mut self, index: u32) {
+        if !self.unlink(index) {
+            return;
         }
         self.head.open -= 1;
         let last = self.head.open as usize;
@@ -327,7 +346,7 @@ mod tests {
                 head: &mut head,
                 slots: &mut slots,
             };
-            match next(3) {
+            match next(4) {
                 0 => {
                     let (peer, deadline) = (next(5) as u8, next(1000));
                     let opened = table.open(peer, Instant::from_secs(deadline), |slot| {
@@ -349,6 +368,11 @@ mod tests {
                     let at = next(model.len() as u64) as usize;
                     model[at].2 = next(1000);
                     table.set_deadline(model[at].0, Instant::from_secs(model[at].2));
+                }
+                3 if !model.is_empty() => {
+                    let at = next(model.len() as u64) as usize;
+                    model[at].1 = next(5) as u8;
+                    table.redirect(model[at].0, model[at].1);
                 }
                 _ => {}
             }

@@ -293,6 +293,19 @@ impl<P: Copy + Eq + Hash, S: Storage<P>> Endpoint<P, S> {
         index.is_some()
     }
 
+    /// The peer of an open exchange is known to be somewhere else now, behind an address
+    /// translator for example: repetitions go there, and an answer is expected from there. The
+    /// Message ID stays, so that the peer recognizes a repetition of what it has done before.
+    /// `false` when the exchange had ended.
+    pub fn redirect(&mut self, exchange: ExchangeId, peer: P) -> bool {
+        let mut table = self.table();
+        let index = table.index_of(exchange);
+        if let Some(index) = index {
+            table.redirect(index, peer);
+        }
+        index.is_some()
+    }
+
     /// Does one thing that fell due; to be called until it returns `None`.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Action<'_, P>> {
         let (deadline, index) = self.exchanges.earliest(self.storage.exchanges())?;

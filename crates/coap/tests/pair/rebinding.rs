@@ -36,3 +36,29 @@ fn a_request_of_the_server_to_the_old_address_fails() {
     assert_eq!(pair.only_event(SERVER).what, What::Failed { exchange, why });
     assert_eq!(pair.network.stats().unreachable, 5);
 }
+
+#[test]
+fn a_request_follows_a_client_whose_new_address_is_known() {
+    let mut pair = Pair::over_a_good_network();
+    pair.network.rebind(CLIENT, 77);
+    let exchange = pair.push_confirmable(Token::EMPTY, |_| {});
+    assert!(pair.server.redirect(exchange, 77));
+    assert_eq!(
+        (pair.server.outstanding(CLIENT), pair.server.outstanding(77)),
+        (0, 1)
+    );
+    pair.drive(|pair, event| {
+        if let What::Unmatched(_) = event.what {
+            pair.decide(event, true);
+        }
+        if event.host == SERVER {
+            let finished = true;
+            assert_eq!(event.what, What::Acknowledged { exchange, finished });
+            assert_eq!(event.peer, 77);
+        }
+    });
+    // The first copy was on its way already.
+    assert_eq!(pair.network.stats().unreachable, 1);
+    assert_eq!(pair.server.open_exchanges(), 0);
+    assert!(!pair.server.redirect(exchange, CLIENT));
+}
