@@ -325,7 +325,7 @@ impl Shard {
         if moved {
             self.counters.address_changes += 1;
             self.registry.set_address(slot, from);
-            self.restart_observations(slot);
+            self.follow(slot, from);
         }
         if changed {
             let endpoint = self.registry.name(slot).to_owned();
@@ -592,14 +592,6 @@ impl Shard {
                 && observation.need == Need::Nothing
                 && silent > observation.longest_silence() + grace;
             if observation.retry || lost {
-                observation.restart();
-            }
-        });
-    }
-
-    fn restart_observations(&mut self, slot: u32) {
-        self.each_observation(slot, |observation| {
-            if observation.state == WishState::Active {
                 observation.restart();
             }
         });

@@ -5,7 +5,7 @@ use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo, Rng};
 use dunlin_lwm2m::operation::Operation;
 use std::net::SocketAddr;
 
-use super::activity::{Current, Gathered, Need, Observation, Task};
+use super::activity::{Cancellation, Current, Gathered, Need, Observation, Task};
 use super::exchange::{Answer, diagnostic};
 use super::io::{Persist, StoredValues};
 use super::wheel::NONE;
@@ -128,6 +128,51 @@ impl Shard {
     ) {
         if answer.code.is_success() {
             self.reported(now, index, wish, answer.format, answer.payload);
+        }
+    }
+
+    /// The device has another address. Observations are made again, since notifications that were
+    /// rejected meanwhile ended them. A request that is on its way to the old address goes to the
+    /// new one: an operation as the same message, since it must not be done twice; what may be
+    /// done twice from the beginning.
+    pub(super) fn follow(&mut self, slot: u32, address: SocketAddr) {
+        let index = self.registry.get(slot).map_or(NONE, |found| found.device);
+        let Some(activity) = self.activities.get_mut(index) else {
+            return;
+        };
+        for observation in &mut activity.observations {
+            if observation.state == WishState::Active {
+                observation.restart();
+            }
+        }
+        let Some(current) = activity.current.take_if(|current| current.task.is_own()) else {
+            let exchange = activity.current.as_ref().and_then(|found| found.exchange);
+            if let Some(exchange) = exchange {
+                self.endpoint.redirect(exchange, address);
+            }
+            return;
+        };
+        self.paced -= 1;
+        match current.task {
+            Task::Attributes(wish) | Task::Observe(wish) => {
+                if let Some(observation) = activity.observation(wish) {
+                    observation.restart();
+                }
+            }
+            Task::Cancel => {
+                if let Operation::CancelObserve { path, accept } = current.operation {
+                    activity.cancellations.push(Cancellation {
+                        token: current.token,
+                        path,
+                        accept,
+                    });
+                }
+            }
+            Task::Fetch(_) | Task::Operate(_) => {}
+        }
+        if let Some(exchange) = current.exchange {
+            self.owners[exchange.index()] = NONE;
+            self.endpoint.cancel(exchange);
         }
     }
 
