@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 
 use dunlin_coap::block::{Block, Block1Received, Block2Answer, Refusal};
-use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo, Sequence};
+use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo};
 use dunlin_lwm2m::link::LinksWriter;
 use dunlin_lwm2m::operation::{Operation, Payload, WireOperation, WriteMode};
 use dunlin_lwm2m::{
@@ -310,16 +310,20 @@ impl<
             return self.content(now, message, path, accept);
         }
         let mut answer = self.content(now, message, path, accept)?;
-        // The same token takes the place of its observation (RFC 7641 §3.1).
-        self.observations
-            .retain(|observation| observation.token != message.token);
+        // The same token takes the place of its observation (RFC 7641 §3.1), and its numbers go on:
+        // a notification from before that arrives late is old to the server, too (§4.4).
+        let replaced = self
+            .observations
+            .iter()
+            .position(|observation| observation.token == message.token);
+        let replaced = replaced.map(|index| self.observations.remove(index).sequence);
         let Some(format) = self.rendered.map(|rendered| rendered.format) else {
             return Ok(answer);
         };
         let Ok(token) = Vec::from_slice(message.token) else {
             return Ok(answer);
         };
-        let mut sequence = Sequence::default();
+        let mut sequence = replaced.unwrap_or_default();
         let number = sequence.advance();
         let observation = Observation {
             token,
