@@ -644,7 +644,10 @@ impl Shard {
             root: list.root.to_string(),
             content_formats: list.formats.to_vec(),
             registered_at: f64::from(registration.registered),
-            updated_at: self.unix_of_tick(registration.updated),
+            // Ticks and seconds are both rounded down, and not to the same grid.
+            updated_at: self
+                .unix_of_tick(registration.updated)
+                .max(f64::from(registration.registered)),
             expires_at: (registration.deadline != NEVER)
                 .then(|| self.unix_of_tick(registration.deadline)),
             objects: list.objects.to_vec(),
