@@ -3,6 +3,7 @@
 //! has not committed when the server dies, and a bad network between them. One file for each
 //! behaviour; everything follows from a seed, which a failing test prints.
 
+mod control;
 mod device;
 mod harness;
 mod store;
