@@ -19,6 +19,8 @@ struct World {
     dice: Dice,
     now: Instant,
     open: HashMap<ExchangeId, (u8, u16, Token)>,
+    /// Message IDs towards one peer may be equal now, by accident.
+    redirected: bool,
     ended: HashSet<ExchangeId>,
     transmitted: HashMap<u16, u32>,
     answers: Vec<(ReplyTo<u8>, Vec<u8>)>,
@@ -33,6 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
         dice,
         now: Instant::ZERO,
         open: HashMap::new(),
+        redirected: false,
         ended: HashSet::new(),
         transmitted: HashMap::new(),
         answers: Vec::new(),
@@ -90,6 +93,12 @@ impl World {
             7 => {
                 let ids: Vec<ExchangeId> = self.open.keys().copied().collect();
                 if let Some(id) = ids.get(input.below(4)) {
+                    if input.bool() {
+                        assert!(self.endpoint.redirect(*id, peer));
+                        self.open.entry(*id).and_modify(|open| open.0 = peer);
+                        self.redirected = true;
+                        return;
+                    }
                     assert!(self.endpoint.cancel(*id));
                     assert!(!self.endpoint.cancel(*id));
                     self.end(*id);
@@ -250,7 +259,8 @@ impl World {
         let Ok(sent) = sent else { return };
         let message = Message::parse(sent.bytes).expect("was written");
         assert_eq!(message.message_id, sent.message_id);
-        assert!(self.open.values().all(|open| open.0 != peer || open.1 != sent.message_id));
+        let unique = self.open.values().all(|open| open.0 != peer || open.1 != sent.message_id);
+        assert!(unique || self.redirected);
         assert!(self.open.len() < EXCHANGES);
         let before = self.open.insert(sent.exchange, (peer, sent.message_id, sent.token));
         assert!(before.is_none() && !self.ended.contains(&sent.exchange));
