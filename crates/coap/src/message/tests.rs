@@ -222,7 +222,7 @@ fn golden_request_tag() {
 }
 
 #[test]
-fn golden_fetch_and_long_query() {
+fn golden_fetch_ipatch_and_long_query() {
     golden(
         "41050008 08 C170 5170 FF 81A100662F332F302F39",
         (Con, Code::FETCH, 8),
@@ -230,6 +230,15 @@ fn golden_fetch_and_long_query() {
         &[(O::CONTENT_FORMAT, U(112)), (O::ACCEPT, U(112))],
         &hex("81A100662F332F302F39"),
     );
+    // A Write-Composite of /3/0/14 (RFC 8132 §3, RFC 8428 §6), and its answer.
+    golden(
+        "4107000A 0A C170 FF 81A200672F332F302F313403662B30323A3030",
+        (Con, Code::IPATCH, 10),
+        &[10],
+        &[(O::CONTENT_FORMAT, U(112))],
+        &hex("81A2 0067 2F332F302F3134 0366 2B30323A3030"),
+    );
+    golden("6144000A 0A", (Ack, Code::CHANGED, 10), &[10], &[], &[]);
     golden(
         "40010009 DD0207 65703D3031323334353637383961626364656667",
         (Con, Code::GET, 9),
