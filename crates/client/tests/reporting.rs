@@ -66,6 +66,24 @@ fn a_change_is_told_in_the_form_of_the_first_answer() {
     );
 }
 
+/// A late notification from before an Observe that takes the place of another would otherwise be
+/// newer than all that follow (RFC 7641 §4.4).
+#[test]
+fn an_observe_with_the_same_token_goes_on_counting() {
+    let mut world = World::registered(Version::V1_1);
+    observe(&mut world, VALUE);
+    for value in 1..9 {
+        world.seconds(1);
+        world.set_temperature(f64::from(value));
+    }
+    let last = world.sent.pop_back().expect("a notification");
+    world.sent.clear();
+    let last = Got::parse(&last).uint(OptionNumber::OBSERVE).unwrap();
+    let again = observe(&mut world, VALUE);
+    assert!(again.uint(OptionNumber::OBSERVE).unwrap() > last);
+    assert_eq!(world.client.observed().count(), 1);
+}
+
 /// Each row: attributes, the values in turn a second apart, and which of them are told.
 #[test]
 fn conditions() {

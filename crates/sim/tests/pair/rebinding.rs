@@ -6,8 +6,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dunlin_client::Version;
+use dunlin_coap::Code;
+use dunlin_lwm2m::Path;
+use dunlin_lwm2m::operation::Operation;
 use dunlin_server::api::WishState;
+use dunlin_sim::netem::Impairment;
 
+use crate::device::BENCH_ID;
 use crate::harness::{GOOD, Incident, Pair, TEMPERATURE, bad};
 
 /// A lifetime of 300 s less the 93 s in which an Update may fail, and a little for the way.
@@ -79,9 +84,6 @@ fn between_any_two_messages_with_two_shards() {
 /// An operation on its way while the address changes has an outcome, and is not done twice.
 #[test]
 fn while_operations_are_on_their_way() {
-    use crate::device::BENCH_ID;
-    use dunlin_lwm2m::Path;
-    use dunlin_lwm2m::operation::Operation;
     for seed in 0..60 {
         let mut pair = Pair::with_shards(seed, bad(0.05), 1 + (seed % 2) as u16);
         let index = pair.registered_device(Version::V1_2);
@@ -118,6 +120,29 @@ fn while_operations_are_on_their_way() {
     }
 }
 
+/// The repetitions of an operation follow the device to where its Update came from, whether the
+/// device has seen the operation before or not.
+#[test]
+fn an_operation_follows_the_device() {
+    for milliseconds in 0..60 {
+        let mut pair = Pair::with_shards(milliseconds, GOOD, 1 + (milliseconds % 2) as u16);
+        let index = pair.registered_device(Version::V1_1);
+        let execute = Operation::Execute {
+            path: Path::resource(BENCH_ID, 0, 4),
+            arguments: String::new(),
+        };
+        pair.seconds(1);
+        let id = pair.begin(index, execute, None);
+        pair.pass(Duration::from_millis(milliseconds));
+        pair.strike(Incident::Rebind(index, address(milliseconds)));
+        let now = pair.now;
+        pair.touch(index, |device| device.engine.update(now));
+        let outcome = pair.outcome(id);
+        assert_eq!(outcome.expect("it gets through").code, Code::CHANGED);
+        assert_eq!(pair.devices[index].bench().executed, 1);
+    }
+}
+
 #[test]
 fn two_devices_swap_their_addresses() {
     for shards in [1, 2] {
@@ -150,6 +175,42 @@ fn two_devices_swap_their_addresses() {
             }
             assert_eq!(pair.registrations(), 2);
         }
+    }
+}
+
+/// A notification that was held back somewhere while the device moved away and came back to its
+/// address is old, although its address and its token are right.
+#[test]
+fn a_late_notification_of_a_device_that_came_back() {
+    for seed in 0..20 {
+        let mut pair = Pair::new(seed, GOOD);
+        let index = pair.add_silent_device(Version::V1_1);
+        pair.devices[index].config.confirmable_notifications = false;
+        pair.restart_device(index);
+        let wish = pair.add_wish(index, TEMPERATURE, Vec::new());
+        pair.seconds(3);
+        for round in 1..30 {
+            pair.measure(index, f64::from(round));
+            pair.pass(Duration::from_millis(100));
+        }
+        let delay = Duration::from_secs(5);
+        pair.network.set_impairment(Impairment { delay, ..GOOD });
+        pair.measure(index, 40.0);
+        pair.network.set_impairment(GOOD);
+        let home = pair.devices[index].host;
+        for address in [address(seed), home] {
+            pair.strike(Incident::Rebind(index, address));
+            let now = pair.now;
+            pair.touch(index, |device| device.engine.update(now));
+            pair.seconds(1);
+        }
+        pair.measure(index, 50.0);
+        pair.seconds(10);
+        let reported = pair.reported(wish);
+        assert!(reported.is_sorted(), "{reported:?}");
+        let stale = "notifications_dropped_total{reason=\"stale\"}";
+        assert_eq!(pair.counter(stale), 1);
+        works(&mut pair, index, wish, 60.0);
     }
 }
 
