@@ -198,3 +198,40 @@ fn crates_say_what_they_are() {
         assert!(text.starts_with("//!"), "{path} has no crate documentation");
     }
 }
+
+/// The targets of the links of a page, without those that stand in code blocks or lead elsewhere.
+fn links(page: &str) -> Vec<&str> {
+    page.split("```")
+        .step_by(2)
+        .flat_map(|prose| prose.split("](").skip(1))
+        .filter_map(|rest| rest.split([')', '#']).next())
+        .filter(|target| !target.is_empty() && !target.contains("://"))
+        .collect()
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut pages = sources("docs/src", ".md");
+    for page in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+    ] {
+        let path = root().join(page);
+        let text = fs::read_to_string(&path).unwrap();
+        pages.push((path.display().to_string(), text));
+    }
+    let mut checked = 0;
+    for (path, text) in &pages {
+        let folder = Path::new(path).parent().unwrap();
+        for target in links(text) {
+            assert!(
+                folder.join(target).exists(),
+                "{path} links to {target}, which is not there"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "only {checked} links were found");
+}
