@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::io::Read;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 use ureq::{Agent, http};
 
@@ -35,6 +35,16 @@ impl Api {
     /// The URL of something of a device; its name may hold any characters.
     pub(crate) fn device(&self, endpoint: &str, rest: &str) -> String {
         self.url(&format!("/devices/{}{rest}", encode(endpoint)))
+    }
+
+    /// The URL of an operation at a path of a device.
+    pub(crate) fn of_device(&self, endpoint: &str, what: &str, path: &str) -> String {
+        let path: Vec<String> = path
+            .trim_start_matches('/')
+            .split('/')
+            .map(encode)
+            .collect();
+        self.device(endpoint, &format!("/{what}/{}", path.join("/")))
     }
 
     pub(crate) fn get(&self, url: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
@@ -70,7 +80,7 @@ impl Api {
             .uri(url)
             .header("content-type", "application/json")
             .body(text)
-            .context("building the request")?;
+            .with_context(|| self.no_url())?;
         let mut response = self
             .agent
             .run(request)
@@ -101,6 +111,9 @@ impl Api {
             .get(self.url(&format!("/events?endpoint={}", encode(endpoint))))
             .call()
             .map_err(|error| self.unreachable(&error))?;
+        if !response.status().is_success() {
+            bail!("the server gives no events ({})", response.status());
+        }
         Ok(response.into_body().into_reader())
     }
 
@@ -128,7 +141,17 @@ impl Api {
         found["type"].as_str().map(str::to_owned)
     }
 
+    fn no_url(&self) -> String {
+        format!(
+            "--api {}: not a URL, as in http://127.0.0.1:8080",
+            self.base
+        )
+    }
+
     fn unreachable(&self, error: &ureq::Error) -> anyhow::Error {
+        if matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)) {
+            return anyhow!("{error}").context(self.no_url());
+        }
         anyhow!("{error}").context(format!(
             "no server at {}; start one with `dunlin serve`, or name it with --api URL",
             self.base

@@ -2,9 +2,8 @@
 //! default, for scripts with `--json`.
 
 mod api;
+mod observe;
 mod print;
-
-use std::io::{BufRead, BufReader};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -65,7 +64,7 @@ pub(crate) enum Command {
         endpoint: String,
         /// As in /1/0/1
         path: String,
-        /// The value of a resource, or PATH=VALUE pairs for an instance
+        /// The value of a resource (Opaque in base64), or PATH=VALUE pairs for an instance
         #[arg(required = true, allow_negative_numbers = true)]
         values: Vec<String>,
         /// Leave what is not given as it is (partial update)
@@ -89,7 +88,7 @@ pub(crate) enum Command {
         arguments: Option<String>,
     },
     /// Create an instance of an object
-    #[command(after_help = "Example:\n  dunlin create demo-1 /3303/7 /3303/7/5700=20.5")]
+    #[command(after_help = "Example:\n  dunlin create demo-1 /3303/7 /3303/7/5750=kitchen")]
     Create {
         /// Endpoint client name
         endpoint: String,
@@ -126,7 +125,8 @@ pub(crate) enum Command {
     /// Observe and print values as they come, until Ctrl-C
     #[command(
         after_help = "The observation stays when the command ends (see --cancel): it is kept \
-        by the server and made again whenever the device registers."
+        by the server and made again whenever the device registers.\n\n\
+        Example:\n  dunlin observe demo-1 /3303/0/5700 pmin=5"
     )]
     Observe {
         /// Endpoint client name
@@ -146,7 +146,7 @@ pub(crate) enum Command {
 
 pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
     let api = Api::new(&remote.api, remote.timeout);
-    let (answer, print): (Value, fn(&Value)) = match command {
+    let (answer, print): (Value, fn(&Value) -> String) = match command {
         Command::Devices { query, limit } => (devices(&api, query, limit)?, print::devices),
         Command::Show { endpoint } => (api.get(&api.device(&endpoint, ""), &[])?, print::device),
         Command::Read {
@@ -154,7 +154,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             path,
             format,
         } => {
-            let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
+            let url = api.of_device(&endpoint, "data", &path);
             (api.get(&url, &pairs("format", format))?, print::records)
         }
         Command::Write {
@@ -164,7 +164,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             update,
             format,
         } => {
-            let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
+            let url = api.of_device(&endpoint, "data", &path);
             let body = write_body(&api, &endpoint, &path, &values)?;
             let method = if update { "PATCH" } else { "PUT" };
             (
@@ -177,7 +177,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             path,
             arguments,
         } => {
-            let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
+            let url = api.of_device(&endpoint, "data", &path);
             let body = arguments.map(|arguments| json!({ "arguments": arguments }));
             (api.send("POST", &url, &[], body.as_ref())?, print::code)
         }
@@ -187,11 +187,11 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             values,
         } => (create(&api, &endpoint, &path, &values)?, print::code),
         Command::Delete { endpoint, path } => {
-            let url = api.device(&endpoint, &format!("/data{}", absolute(&path)));
+            let url = api.of_device(&endpoint, "data", &path);
             (api.send("DELETE", &url, &[], None)?, print::code)
         }
         Command::Discover { endpoint, path } => {
-            let url = api.device(&endpoint, &format!("/discover{}", absolute(&path)));
+            let url = api.of_device(&endpoint, "discover", &path);
             (api.get(&url, &[])?, print::links)
         }
         Command::Attributes {
@@ -199,7 +199,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             path,
             attributes,
         } => {
-            let url = api.device(&endpoint, &format!("/attributes{}", absolute(&path)));
+            let url = api.of_device(&endpoint, "attributes", &path);
             let body = Value::Object(parse_attributes(&attributes)?);
             (api.send("PUT", &url, &[], Some(&body))?, print::code)
         }
@@ -210,18 +210,22 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             count,
             cancel,
         } => {
+            let wish = observe::Wish {
+                endpoint: &endpoint,
+                path: absolute(&path),
+                attributes: parse_attributes(&attributes)?,
+            };
             if cancel {
-                return cancel_observation(&api, &endpoint, &path);
+                return observe::cancel(&api, &wish);
             }
-            return observe(&api, remote.json, &endpoint, &path, &attributes, count);
+            return observe::run(&api, &wish, remote.json, count);
         }
     };
     if remote.json {
-        println!("{answer:#}");
+        print::out(&format!("{answer:#}\n"))
     } else {
-        print(&answer);
+        print::out(&print(&answer))
     }
-    Ok(())
 }
 
 fn pairs(name: &'static str, value: Option<String>) -> Vec<(&'static str, String)> {
@@ -246,17 +250,20 @@ fn devices(api: &Api, query: Option<String>, limit: usize) -> anyhow::Result<Val
         }
         cursor = page["next"].as_str().map(str::to_owned);
         if cursor.is_none() || items.len() >= limit {
+            items.truncate(limit);
             return Ok(json!({ "items": items, "next": cursor, "total": page["total"] }));
         }
     }
 }
 
-/// `VALUE` for a resource, `PATH=VALUE ...` for an instance.
+/// `VALUE` for a resource, `PATH=VALUE ...` for an instance or several instances of a resource.
 fn write_body(api: &Api, endpoint: &str, path: &str, values: &[String]) -> anyhow::Result<Value> {
     let is_resource = path.trim_matches('/').split('/').count() >= 3;
     match values {
         [value] if is_resource => Ok(json!({ "value": typed(api, endpoint, path, value) })),
-        _ if is_resource => bail!("a resource takes one value; put it in quotes if it has blanks"),
+        _ if is_resource && !values.iter().all(|value| value.contains('=')) => {
+            bail!("a resource takes one value; put it in quotes if it has blanks")
+        }
         _ => Ok(json!({ "records": records(api, endpoint, values)? })),
     }
 }
@@ -297,7 +304,7 @@ fn create(api: &Api, endpoint: &str, path: &str, values: &[String]) -> anyhow::R
     }
     api.send(
         "POST",
-        &api.device(endpoint, &format!("/data/{object}")),
+        &api.of_device(endpoint, "data", object),
         &[],
         Some(&body),
     )
@@ -312,83 +319,12 @@ fn parse_attributes(attributes: &[String]) -> anyhow::Result<Map<String, Value>>
                 "" => Value::Null,
                 number => number
                     .parse::<f64>()
+                    .ok()
+                    .filter(|number| number.is_finite())
                     .with_context(|| format!("{pair:?} is not NAME=NUMBER, as in pmin=10"))?
                     .into(),
             };
             Ok((name.to_owned(), value))
         })
         .collect()
-}
-
-fn observe(
-    api: &Api,
-    as_json: bool,
-    endpoint: &str,
-    path: &str,
-    attributes: &[String],
-    count: Option<usize>,
-) -> anyhow::Result<()> {
-    let path = absolute(path);
-    // Listen before asking, so that the first value is not missed.
-    let events = api.events(endpoint)?;
-    let body = json!({ "path": path, "attributes": parse_attributes(attributes)? });
-    let wish = api.send(
-        "POST",
-        &api.device(endpoint, "/observations"),
-        &[],
-        Some(&body),
-    )?;
-    let id = wish["id"].as_str().unwrap_or_default().to_owned();
-    if !as_json {
-        eprintln!("observing {path} of {endpoint} (observation {id}); Ctrl-C to end");
-    }
-    let mut seen = 0;
-    let mut name = String::new();
-    for line in BufReader::new(events).lines() {
-        let line = line.context("the server closed the stream of events")?;
-        if let Some(event) = line.strip_prefix("event:") {
-            event.trim().clone_into(&mut name);
-        }
-        let Some(data) = line
-            .strip_prefix("data:")
-            .filter(|_| name == "notification")
-        else {
-            continue;
-        };
-        let data: Value = serde_json::from_str(data.trim()).context("reading an event")?;
-        if data["observation"].as_str() != Some(id.as_str()) {
-            continue;
-        }
-        if as_json {
-            println!("{data}");
-        } else {
-            print::records(&data);
-        }
-        seen += 1;
-        if count.is_some_and(|count| seen >= count) {
-            return Ok(());
-        }
-    }
-    bail!("the server closed the stream of events")
-}
-
-fn cancel_observation(api: &Api, endpoint: &str, path: &str) -> anyhow::Result<()> {
-    let path = absolute(path);
-    let list = api.get(&api.device(endpoint, "/observations"), &[])?;
-    let found = list["items"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|wish| wish["path"] == path);
-    let Some(id) = found.and_then(|wish| wish["id"].as_str()) else {
-        bail!("{path} of {endpoint} is not observed");
-    };
-    api.send(
-        "DELETE",
-        &api.device(endpoint, &format!("/observations/{id}")),
-        &[],
-        None,
-    )?;
-    println!("{path} of {endpoint} is no longer observed");
-    Ok(())
 }

@@ -1,20 +1,71 @@
 //! Answers for people.
 
+use std::io::{ErrorKind, Write};
+
+use anyhow::Context;
 use serde_json::Value;
 
-/// A string without its quotes, other values as JSON.
-fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+/// Writes to standard output. When nobody reads on (`| head`), that is the end.
+pub(super) fn out(text: &str) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        result => result.context("writing to standard output"),
+    }
+}
+
+/// A string without its quotes, other values as JSON. Whatever would move the cursor or speak to
+/// the terminal is shown as an escape: names and values are the device's words.
+pub(super) fn word(value: &Value) -> String {
+    let Some(text) = value.as_str() else {
+        return value.to_string();
+    };
+    text.chars().fold(String::new(), |mut shown, character| {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+        shown
+    })
+}
+
+/// Unix seconds as in `2026-11-18 11:06:40.5Z`.
+fn utc(value: &Value) -> String {
+    let Some(seconds) = value.as_f64().filter(|seconds| seconds.abs() < 2e11) else {
+        return word(value);
+    };
+    let tenths = (seconds * 10.0).floor() as i64;
+    let (days, tenths) = (tenths.div_euclid(864_000), tenths.rem_euclid(864_000));
+    // Days since 0000-03-01: a year that begins in March ends with its leap day.
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute) = (tenths / 36_000, tenths / 600 % 60);
+    let (second, tenth) = (tenths / 10 % 60, tenths % 10);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{tenth}Z")
 }
 
 fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value[name].as_array().into_iter().flatten()
 }
 
-/// Prints rows in columns as wide as their widest cell.
-fn table(rows: &[Vec<String>]) {
+/// Rows in columns as wide as their widest cell.
+fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter()
@@ -25,17 +76,20 @@ fn table(rows: &[Vec<String>]) {
     let widths: Vec<usize> = (0..columns)
         .map(|column| width(column).unwrap_or(0))
         .collect();
+    let mut text = String::new();
     for row in rows {
         let line: Vec<String> = row
             .iter()
             .zip(&widths)
             .map(|(cell, width)| format!("{cell:<width$}"))
             .collect();
-        println!("{}", line.join("  ").trim_end());
+        text += line.join("  ").trim_end();
+        text.push('\n');
     }
+    text
 }
 
-pub(crate) fn devices(answer: &Value) {
+pub(super) fn devices(answer: &Value) -> String {
     let mut rows = vec![
         [
             "ENDPOINT", "VERSION", "BINDING", "LIFETIME", "ADDRESS", "OBJECTS",
@@ -45,22 +99,22 @@ pub(crate) fn devices(answer: &Value) {
     ];
     for device in items(answer, "items") {
         let objects: Vec<String> = items(device, "objects")
-            .map(|object| plain(&object["id"]))
+            .map(|object| word(&object["id"]))
             .collect();
         rows.push(vec![
-            plain(&device["endpoint"]),
-            plain(&device["version"]),
-            plain(&device["binding"]),
+            word(&device["endpoint"]),
+            word(&device["version"]),
+            word(&device["binding"]),
             format!("{} s", device["lifetime"]),
-            plain(&device["address"]),
+            word(&device["address"]),
             objects.join(" "),
         ]);
     }
-    table(&rows);
-    println!("{} of {} devices", rows.len() - 1, answer["total"]);
+    let count = format!("{} of {} devices\n", rows.len() - 1, answer["total"]);
+    table(&rows) + &count
 }
 
-pub(crate) fn device(answer: &Value) {
+pub(super) fn device(answer: &Value) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for name in [
         "endpoint",
@@ -72,7 +126,18 @@ pub(crate) fn device(answer: &Value) {
         "registrationId",
         "rootPath",
     ] {
-        rows.push(vec![name.to_owned(), plain(&answer[name])]);
+        rows.push(vec![name.to_owned(), word(&answer[name])]);
+    }
+    for (name, field) in [
+        ("registered", "registeredAt"),
+        ("updated", "updatedAt"),
+        ("expires", "expiresAt"),
+    ] {
+        let time = match &answer[field] {
+            Value::Null => "never".to_owned(),
+            time => utc(time),
+        };
+        rows.push(vec![name.to_owned(), time]);
     }
     for object in items(answer, "objects") {
         let instances: Vec<String> = items(object, "instances")
@@ -82,51 +147,86 @@ pub(crate) fn device(answer: &Value) {
             format!("object {}", object["id"]),
             format!(
                 "version {}  {}",
-                plain(&object["version"]),
+                word(&object["version"]),
                 instances.join(" ")
             ),
         ]);
     }
     for fault in items(answer, "faults") {
-        rows.push(vec!["tolerated".to_owned(), plain(fault)]);
+        rows.push(vec!["tolerated".to_owned(), word(fault)]);
     }
-    table(&rows);
+    table(&rows)
 }
 
-pub(crate) fn records(answer: &Value) {
+pub(super) fn records(answer: &Value) -> String {
     let rows: Vec<Vec<String>> = items(answer, "records")
         .map(|record| {
             let time = record
                 .get("time")
-                .map(|time| format!("at {time}"))
+                .map(|time| format!("at {}", utc(time)))
                 .unwrap_or_default();
-            vec![plain(&record["path"]), plain(&record["value"]), time]
+            vec![word(&record["path"]), word(&record["value"]), time]
         })
         .collect();
     if rows.is_empty() {
-        println!("(nothing there)");
+        return "(nothing there)\n".to_owned();
     }
-    table(&rows);
+    table(&rows)
 }
 
-pub(crate) fn links(answer: &Value) {
+pub(super) fn links(answer: &Value) -> String {
     let rows: Vec<Vec<String>> = items(answer, "links")
         .map(|link| {
             let attributes: Vec<String> = link["attributes"]
                 .as_object()
                 .into_iter()
                 .flatten()
-                .map(|(name, value)| format!("{name}={}", plain(value)))
+                .map(|(name, value)| format!("{name}={}", word(value)))
                 .collect();
-            vec![plain(&link["path"]), attributes.join(" ")]
+            vec![word(&link["path"]), attributes.join(" ")]
         })
         .collect();
-    table(&rows);
+    table(&rows)
 }
 
-pub(crate) fn code(answer: &Value) {
+pub(super) fn code(answer: &Value) -> String {
     match answer["location"].as_str() {
-        Some(location) => println!("{} {location}", plain(&answer["code"])),
-        None => println!("{}", plain(&answer["code"])),
+        Some(location) => format!("{} {location}\n", word(&answer["code"])),
+        None => format!("{}\n", word(&answer["code"])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn times_are_dates() {
+        for (seconds, date) in [
+            (0.0, "1970-01-01 00:00:00.0Z"),
+            (951_782_399.96, "2000-02-28 23:59:59.9Z"),
+            (951_782_400.0, "2000-02-29 00:00:00.0Z"),
+            (1_795_000_000.5, "2026-11-18 11:06:40.5Z"),
+            (4_107_542_400.0, "2100-03-01 00:00:00.0Z"),
+            (-0.1, "1969-12-31 23:59:59.9Z"),
+        ] {
+            assert_eq!(utc(&json!(seconds)), date, "{seconds}");
+        }
+        assert_eq!(utc(&json!(1e300)), "1e+300");
+    }
+
+    #[test]
+    fn nothing_of_a_device_speaks_to_the_terminal() {
+        let answer = json!({"records": [
+            {"path": "/3/0/0", "value": "\u{1b}[2Jä\n\u{9b}x"},
+            {"path": "/3/0/13", "value": 1, "time": 0.0},
+        ]});
+        assert_eq!(
+            records(&answer),
+            "/3/0/0   \\u{1b}[2Jä\\n\\u{9b}x\n\
+             /3/0/13  1                    at 1970-01-01 00:00:00.0Z\n"
+        );
     }
 }

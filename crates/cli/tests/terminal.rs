@@ -1,0 +1,394 @@
+//! The commands of the terminal against the real binary, with demo devices behind it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server with two demo devices, both registered.
+struct Server {
+    child: Child,
+    api: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
+            .args(["serve", "--demo", "2", "--memory"])
+            .args(["--coap", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let api = lines
+            .find_map(|line| Some(line.unwrap().strip_prefix("Console  ")?.to_owned()))
+            .expect("the server tells where its console is");
+        let server = Self { child, api };
+        let end = Instant::now() + PATIENCE;
+        while server.json(&["devices"])["total"] != 2 {
+            assert!(Instant::now() < end, "the demo devices do not register");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+        command.args(arguments).env("DUNLIN_API", &self.api);
+        command.env_remove("RUST_LOG").stdin(Stdio::null());
+        command
+    }
+
+    /// Exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.command(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().unwrap();
+        (code, text(output.stdout), text(output.stderr))
+    }
+
+    /// The output of a command that must succeed and say nothing else.
+    #[track_caller]
+    fn ok(&self, arguments: &[&str]) -> String {
+        let (code, output, errors) = self.run(arguments);
+        assert_eq!((code, errors.as_str()), (0, ""), "{arguments:?}: {output}");
+        output
+    }
+
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.ok(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&output).unwrap()
+    }
+
+    /// Asserts that a command fails with these words and without output.
+    #[track_caller]
+    fn fails(&self, arguments: &[&str], words: &str) {
+        let (code, output, errors) = self.run(arguments);
+        assert_eq!((code, output.as_str()), (1, ""), "{arguments:?}: {errors}");
+        assert!(errors.starts_with("dunlin: "), "{errors}");
+        assert!(errors.contains(words), "{words:?} is not in {errors}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn cells(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+#[test]
+fn devices_are_listed_and_shown() {
+    let server = Server::start();
+    let list = server.ok(&["devices"]);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(
+        cells(lines[0]),
+        [
+            "ENDPOINT", "VERSION", "BINDING", "LIFETIME", "ADDRESS", "OBJECTS"
+        ]
+    );
+    assert_eq!(cells(lines[1])[..5], ["demo-1", "1.1", "U", "60", "s"]);
+    assert!(lines[1].ends_with("1 3 4 5 6 3303 3304 3311"), "{list}");
+    assert_eq!(cells(lines[2])[..2], ["demo-2", "1.2"]);
+    assert_eq!(lines[3..], ["2 of 2 devices"]);
+
+    let found = server.ok(&["devices", "MO-2"]);
+    assert!(
+        found.contains("demo-2") && !found.contains("demo-1"),
+        "{found}"
+    );
+    assert!(found.ends_with("1 of 1 devices\n"), "{found}");
+    let page = server.json(&["devices", "--limit", "1"]);
+    assert_eq!(
+        (&page["total"], &page["next"]),
+        (&json!(2), &json!("demo-1"))
+    );
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+
+    let shown = server.ok(&["show", "demo-2"]);
+    for row in [
+        "endpoint demo-2",
+        "version 1.2",
+        "lifetime 60",
+        "queueMode false",
+        "object 3303 version 1.1 /3303/0",
+    ] {
+        let row = cells(row);
+        assert!(
+            shown.lines().any(|line| cells(line) == row),
+            "{row:?} is not in {shown}"
+        );
+    }
+    let expires = shown
+        .lines()
+        .find(|line| line.starts_with("expires "))
+        .unwrap();
+    assert!(expires.ends_with('Z') && expires.contains("-"), "{expires}");
+    assert_eq!(server.json(&["show", "demo-2"])["endpoint"], "demo-2");
+    server.fails(
+        &["show", "nobody"],
+        "Unknown endpoint (404): No device is registered as \"nobody\"",
+    );
+}
+
+#[test]
+fn values_are_read_and_written() {
+    let server = Server::start();
+    assert_eq!(server.ok(&["read", "demo-1", "/3/0/0"]), "/3/0/0  Dunlin\n");
+    assert_eq!(server.ok(&["read", "demo-1", "3/0/0"]), "/3/0/0  Dunlin\n");
+    let instance = server.ok(&["read", "demo-1", "/3/0"]);
+    assert!(
+        instance
+            .lines()
+            .any(|line| cells(line) == ["/3/0/7/0", "3800"]),
+        "{instance}"
+    );
+    assert_eq!(
+        server.json(&["read", "demo-1", "/3/0/0", "--format", "senml-json"]),
+        json!({
+            "code": "2.05",
+            "format": 110,
+            "records": [{"path": "/3/0/0", "type": "String", "value": "Dunlin"}],
+        })
+    );
+    server.fails(
+        &["read", "demo-1", "/99/0"],
+        "The device refused (404): The device answered 4.04",
+    );
+    server.fails(&["read", "demo-1", "x"], "Bad path (400)");
+    server.fails(&["read", "demo-1", "3/0?timeout=1"], "Bad path (400)");
+    server.fails(&["read", "nobody", "/3/0"], "Unknown endpoint (404)");
+    server.fails(
+        &["read", "demo-1", "/3/0", "--format", "xml"],
+        "Bad format (400)",
+    );
+    server.fails(
+        &["read", "demo-1", "/3/0", "--timeout", "0"],
+        "timeout must be from 0.1",
+    );
+
+    assert_eq!(server.ok(&["write", "demo-1", "/1/0/1", "120"]), "2.04\n");
+    assert_eq!(server.ok(&["read", "demo-1", "/1/0/1"]), "/1/0/1  120\n");
+    let written = [
+        "write",
+        "demo-1",
+        "/1/0",
+        "/1/0/1=90",
+        "1/0/6=true",
+        "--update",
+    ];
+    assert_eq!(server.ok(&written), "2.04\n");
+    assert_eq!(server.ok(&["read", "demo-1", "/1/0/6"]), "/1/0/6  true\n");
+    // Words stay text where the definition says so, and numbers may be negative.
+    let text = ["write", "demo-1", "/3303/0/5750", "12"];
+    assert_eq!(server.json(&text), json!({"code": "2.04"}));
+    let read = server.json(&["read", "demo-1", "/3303/0/5750"]);
+    assert_eq!(read["records"][0]["value"], "12");
+    server.fails(
+        &["write", "demo-1", "/3303/0/5700", "-3.5"],
+        "4.05 Method Not Allowed",
+    );
+    server.fails(
+        &["write", "demo-1", "/1/0/1", "soon"],
+        "\"soon\" is not an integer",
+    );
+    server.fails(&["write", "demo-1", "/1/0/1", "1", "2"], "takes one value");
+    server.fails(&["write", "demo-1", "/1/0", "5"], "\"5\" is not PATH=VALUE");
+}
+
+#[test]
+fn resources_are_executed_and_instances_come_and_go() {
+    let server = Server::start();
+    assert_eq!(server.ok(&["exec", "demo-1", "/3303/0/5605"]), "2.04\n");
+    assert_eq!(
+        server.json(&["execute", "demo-1", "/3303/0/5605"]),
+        json!({"code": "2.04"})
+    );
+    server.fails(
+        &["exec", "demo-1", "/3303/0/5700"],
+        "4.05 Method Not Allowed",
+    );
+    server.fails(&["exec", "demo-1", "/3303/0/5605", "x"], "(400)");
+
+    let create = ["create", "demo-1", "/3303/7", "/3303/7/5750=kitchen"];
+    assert_eq!(server.ok(&create), "2.01 /3303/7\n");
+    assert_eq!(
+        server.ok(&["read", "demo-1", "/3303/7/5750"]),
+        "/3303/7/5750  kitchen\n"
+    );
+    server.fails(&create, "The device refused");
+    let create = ["create", "demo-1", "/3303", "/3303/65535/5750=attic"];
+    let created = server.json(&create);
+    let location = created["location"].as_str().unwrap();
+    assert!(location.starts_with("/3303/"), "{created}");
+    assert_eq!(server.ok(&["delete", "demo-1", location]), "2.02\n");
+    assert_eq!(server.ok(&["delete", "demo-1", "/3303/7"]), "2.02\n");
+    server.fails(&["delete", "demo-1", "/3303/7"], "4.04 Not Found");
+    server.fails(
+        &["create", "demo-1", "/3303/x"],
+        "the instance must be a number",
+    );
+}
+
+#[test]
+fn attributes_are_set_discovered_and_unset() {
+    let server = Server::start();
+    let set = ["attributes", "demo-1", "/3303/0/5700", "pmin=2", "gt=30.5"];
+    assert_eq!(server.ok(&set), "2.04\n");
+    let discover = ["discover", "demo-1", "/3303/0"];
+    let row = ["/3303/0/5700", "gt=30.5", "pmin=2"];
+    let links = server.ok(&discover);
+    assert!(links.lines().any(|line| cells(line) == row), "{links}");
+    assert_eq!(
+        server.ok(&["attributes", "demo-1", "/3303/0/5700", "gt="]),
+        "2.04\n"
+    );
+    let links = server.json(&discover);
+    let link = json!({"path": "/3303/0/5700", "attributes": {"pmin": "2"}});
+    assert!(
+        links["links"].as_array().unwrap().contains(&link),
+        "{links}"
+    );
+    server.fails(
+        &["attributes", "demo-1", "/3303/0", "pmean=1"],
+        "\"pmean\" is not an attribute",
+    );
+    for value in ["pmin=x", "gt=NaN", "gt=inf"] {
+        server.fails(
+            &["attributes", "demo-1", "/3303/0/5700", value],
+            "is not NAME=NUMBER",
+        );
+    }
+    server.fails(&["discover", "demo-1", "/99"], "4.04 Not Found");
+}
+
+#[test]
+fn values_are_observed() {
+    let server = Server::start();
+    let observe = ["observe", "demo-1", "/3303/0/5700", "--count", "2"];
+    let (code, output, errors) = server.run(&observe);
+    assert_eq!(code, 0, "{errors}");
+    assert!(
+        errors.starts_with("observing /3303/0/5700 of demo-1"),
+        "{errors}"
+    );
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!(lines.len(), 2, "{output}");
+    for line in &lines {
+        let cells = cells(line);
+        assert_eq!((cells[0], cells[2]), ("/3303/0/5700", "at"), "{line}");
+        cells[1].parse::<f64>().unwrap();
+    }
+    // It is still there, and is taken up again: its last values come at once.
+    let url = format!("{}api/v1/devices/demo-1/observations", server.api);
+    let count = || {
+        let list: Value = ureq::get(&url)
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_json()
+            .unwrap();
+        list["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count(), 1);
+    let (code, output, _) = server.run(&[
+        "observe",
+        "demo-1",
+        "/3303/0/5700",
+        "--count",
+        "1",
+        "--json",
+    ]);
+    assert_eq!((code, count()), (0, 1));
+    let event: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(event["endpoint"], "demo-1");
+    assert_eq!(event["records"][0]["path"], "/3303/0/5700");
+    assert!(event["time"].as_f64().unwrap() > 1.7e9, "{event}");
+    assert_eq!(
+        server.ok(&["observe", "demo-1", "/3303/0/5700", "--cancel"]),
+        "/3303/0/5700 of demo-1 is no longer observed\n"
+    );
+    assert_eq!(count(), 0);
+    server.fails(
+        &["observe", "demo-1", "/3303/0/5700", "--cancel"],
+        "is not observed",
+    );
+}
+
+#[test]
+fn a_refused_observation_ends_the_command_and_leaves_nothing() {
+    let server = Server::start();
+    let (code, output, errors) = server.run(&["observe", "demo-1", "/99"]);
+    assert_eq!((code, output.as_str()), (1, ""));
+    assert!(
+        errors.contains("/99 of demo-1 cannot be observed"),
+        "{errors}"
+    );
+    assert!(errors.contains("4.04"), "{errors}");
+    server.fails(&["observe", "demo-1", "/99", "--cancel"], "is not observed");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_in_words() {
+    let server = Server::start();
+    server.fails(
+        &["devices", "--api", "http://127.0.0.1:1"],
+        "no server at http://127.0.0.1:1",
+    );
+    server.fails(
+        &["devices", "--api", "nonsense"],
+        "--api nonsense: not a URL",
+    );
+    server.fails(
+        &["observe", "a", "/3", "--api", "http://127.0.0.1:1"],
+        "no server at",
+    );
+    // Misuse is another kind of failure.
+    let (code, _, errors) = server.run(&["read", "demo-1"]);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("<PATH>"), "{errors}");
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let server = Server::start();
+    let mut child = server
+        .command(&["observe", "demo-1", "/3/0/13", "pmin=0", "pmax=1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let mut first = [0; 1];
+    output.read_exact(&mut first).unwrap();
+    drop(output);
+    let end = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < end, "it writes to nobody");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let mut errors = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut errors)
+        .unwrap();
+    assert!(
+        status.success() && !errors.contains("panicked"),
+        "{status} {errors}"
+    );
+}
