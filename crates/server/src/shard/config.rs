@@ -81,6 +81,9 @@ impl ShardConfig {
 pub struct Limits {
     /// Registrations of this shard; more are answered 5.03.
     pub registrations: u32,
+    /// Registrations from one address and port (gateways and simulators share one); more are
+    /// answered 5.03.
+    pub registrations_per_address: usize,
     /// Bytes of an endpoint name; a longer one is answered 4.00. At most 255.
     pub endpoint_bytes: usize,
     /// Bytes of the query parameters of a registration; more are answered 4.00.
@@ -125,6 +128,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             registrations: 4_000_000,
+            registrations_per_address: 4096,
             endpoint_bytes: 252,
             parameter_bytes: 2048,
             shared_bytes: 512 * 1024 * 1024,

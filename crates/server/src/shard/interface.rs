@@ -81,6 +81,7 @@ pub(super) enum Refusal {
     TooLongEndpoint,
     TooLongParameters,
     Full,
+    Crowded,
     /// The store is behind.
     Behind,
 }
@@ -138,9 +139,16 @@ impl Shard {
             // A Profile ID alone: none is known (Core 1.2 §6.2.1).
             return Err(RegistrationError::ObjectsUndetermined.into());
         }
+        let address = asker.reply_to.peer();
         let old = self.registry.find(endpoint);
         if old.is_none() && self.registry.len() >= self.config.limits.registrations as usize {
             return Err(Refusal::Full);
+        }
+        let was_there = old
+            .and_then(|slot| self.registry.get(slot))
+            .is_some_and(|registration| registration.is_at(&address));
+        if !was_there && self.is_crowded(address) {
+            return Err(Refusal::Crowded);
         }
         let links = self.intern_links(body, parameters.version)?;
         fleet::join_queries(message, &mut self.text);
@@ -157,7 +165,7 @@ impl Shard {
         let claim = self.config.directory.claim(endpoint, self.config.index);
         let slot = self.registry.insert(&New {
             name: endpoint,
-            address: asker.reply_to.peer(),
+            address,
             links,
             parameters: interned,
             registered: self.unix(now) as u32,
@@ -202,6 +210,13 @@ impl Shard {
             }
             Ok(DeviceObjects::parse(text, version, limits.links)?)
         })
+    }
+
+    /// Whether so many registrations share an address that looking through them would cost others
+    /// their time.
+    fn is_crowded(&self, address: SocketAddr) -> bool {
+        let limit = self.config.limits.registrations_per_address;
+        self.registry.at(address).take(limit).count() >= limit
     }
 
     /// Whether there is room for parameters of so many bytes that no device has yet.
@@ -265,6 +280,11 @@ impl Shard {
         let (version, mut lifetime) = (old.version, old.lifetime);
         let old_faults = old.faults;
         let parameters = UpdateParameters::parse_with_body(message, body, version)?;
+        let from = asker.reply_to.peer();
+        let moved = registration.address() != from;
+        if moved && self.is_crowded(from) {
+            return Err(Refusal::Crowded);
+        }
         let plain = !parameters.has_object_list && fleet::has_no_query(message);
         if !plain && self.is_behind() {
             return Err(Refusal::Behind);
@@ -302,8 +322,6 @@ impl Shard {
                 }
             }
         }
-        let from = asker.reply_to.peer();
-        let moved = registration.address() != from;
         let relisted = links != registration.links;
         let changed = moved || relisted || interned != registration.parameters;
         if parameters.has_object_list {
@@ -372,13 +390,17 @@ impl Shard {
                 Code::SERVICE_UNAVAILABLE,
                 "too many devices are registered".to_owned(),
             ),
+            Refusal::Crowded => (
+                Code::SERVICE_UNAVAILABLE,
+                "too many devices are registered from this address and port".to_owned(),
+            ),
             Refusal::Behind => (
                 Code::SERVICE_UNAVAILABLE,
                 "the store is behind; try again later".to_owned(),
             ),
         };
         let counter = match refusal {
-            Refusal::Full => &mut self.counters.full,
+            Refusal::Full | Refusal::Crowded => &mut self.counters.full,
             Refusal::Behind => &mut self.counters.behind,
             _ => &mut self.counters.refused_registrations,
         };

@@ -75,7 +75,7 @@ impl Registration {
         }
     }
 
-    fn is_at(&self, address: &SocketAddr) -> bool {
+    pub(super) fn is_at(&self, address: &SocketAddr) -> bool {
         self.port == address.port()
             && (self.flags & V4 != 0) == address.is_ipv4()
             && self.ip == octets(address)

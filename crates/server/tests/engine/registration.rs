@@ -9,7 +9,8 @@ use dunlin_server::api::{EventKind, OperateError};
 use dunlin_server::shard::{Limits, Persist, ShardConfig};
 
 use crate::world::{
-    LINK, LIST, ORIGIN, Peer, Sent, TEXT, World, build, config, hex, read, small, values,
+    LINK, LIST, ORIGIN, Peer, Sent, TEXT, World, build, config, hex, read, register_message, small,
+    values,
 };
 
 #[test]
@@ -662,4 +663,36 @@ fn an_update_of_the_time_alone_is_told_to_whoever_looks() {
         panic!("{:?}", world.events);
     };
     assert!(device.updated_at >= ORIGIN + 10.0, "{device:?}");
+}
+
+#[test]
+fn one_address_cannot_crowd_the_others_out() {
+    let mut world = World::with(ShardConfig {
+        limits: Limits {
+            registrations_per_address: 2,
+            ..small()
+        },
+        ..config()
+    });
+    let crowded: SocketAddr = "192.0.2.9:5000".parse().expect("address");
+    let mut register = |id: u16, from: SocketAddr, name: &str| {
+        let message = register_message(id, &[&format!("ep={name}"), "lt=300", "lwm2m=1.1"], LIST);
+        let answer = world.exchange(from, &message);
+        (answer.message().code, answer.bytes)
+    };
+    assert_eq!(register(1, crowded, "a").0, Code::CREATED);
+    assert_eq!(register(2, crowded, "b").0, Code::CREATED);
+    assert_eq!(register(3, crowded, "c").0, Code::SERVICE_UNAVAILABLE);
+    // Who is there already may come again; others come from elsewhere.
+    assert_eq!(register(4, crowded, "b").0, Code::CREATED);
+    let elsewhere = "192.0.2.9:5001".parse().expect("address");
+    let (code, bytes) = register(5, elsewhere, "c");
+    assert_eq!(code, Code::CREATED);
+    // Nor does an Update move there.
+    let id = &bytes[bytes.len() - 16..];
+    let mut update = hex("41020006 02 B27264 0D03");
+    update.extend_from_slice(id);
+    let answer = world.exchange(crowded, &update);
+    assert_eq!(answer.message().code, Code::SERVICE_UNAVAILABLE);
+    assert_eq!(world.device("c").expect("registered").address, elsewhere);
 }
