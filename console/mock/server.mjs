@@ -42,6 +42,7 @@ function emit(name, body) {
 
 function send(listener, event) {
   if (listener.endpoint && listener.endpoint !== event.endpoint) return;
+  if (listener.types && !listener.types.includes(event.name)) return;
   listener.response.write(`id: ${event.id}\nevent: ${event.name}\ndata: ${event.text}\n\n`);
 }
 
@@ -99,7 +100,7 @@ async function api(request, response, url) {
     response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
     response.end(body === undefined ? "" : JSON.stringify(body));
   };
-  if (parts[0] === "health") return json(200, { status: "ok", version: "0.1.0", devices: devices.size, uptimeSeconds: (Date.now() - started) / 1000 });
+  if (parts[0] === "health") return json(200, { status: "ok", version: "0.1.0", coap: "127.0.0.1:5683", devices: devices.size, uptimeSeconds: (Date.now() - started) / 1000 });
   if (parts[0] === "models") {
     if (!parts[1]) return json(200, { items: MODELS.map(({ id, version, name, multiple, mandatory }) => ({ id, version, name, multiple, mandatory })) });
     const model = MODELS.find((m) => m.id === Number(parts[1]));
@@ -109,7 +110,7 @@ async function api(request, response, url) {
   if (parts[0] === "events") {
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     response.write(": hello\n\n");
-    const listener = { response, endpoint: url.searchParams.get("endpoint") };
+    const listener = { response, endpoint: url.searchParams.get("endpoint"), types: url.searchParams.get("types")?.split(",") };
     const last = Number(request.headers["last-event-id"] ?? url.searchParams.get("lastEventId") ?? NaN);
     if (!Number.isNaN(last)) {
       if (last > eventId || (backlog[0] && last < backlog[0].id - 1)) response.write("event: reset\ndata: {}\n\n");

@@ -1,5 +1,4 @@
 import { useEffect, useRef } from "preact/hooks";
-import { signal } from "@preact/signals";
 import { api } from "./api/client.ts";
 import { AutoIcon, MoonIcon, SunIcon } from "./components/icons.tsx";
 import { DevicePage } from "./device/page.tsx";
@@ -8,9 +7,9 @@ import { EventsPage } from "./events/page.tsx";
 import logo from "./dunlin.svg";
 import { route } from "./lib/router.ts";
 import { theme } from "./lib/settings.ts";
+import { server } from "./lib/server.ts";
 import { linkState } from "./live/stream.ts";
 
-const serverVersion = signal("");
 
 export function App() {
   const here = route.value;
@@ -19,7 +18,7 @@ export function App() {
   const pageKey = here.view === "device" ? "device " + here.endpoint : here.view;
 
   useEffect(() => {
-    api.health().then((health) => (serverVersion.value = health.version), () => undefined);
+    api.health().then((health) => (server.value = health), () => undefined);
   }, []);
   useEffect(() => {
     const name = here.view === "device" ? here.endpoint : here.view === "events" ? "Events" : "Devices";
@@ -57,7 +56,7 @@ export function App() {
         {here.view === "events" && <EventsPage />}
       </main>
       <footer class="bottom muted">
-        Dunlin {serverVersion.value} · <a href="api/v1/openapi.json">API</a> · <a href="metrics">Metrics</a>
+        Dunlin {server.value?.version} · <a href="api/v1/openapi.json">API</a> · <a href="metrics">Metrics</a>
       </footer>
     </>
   );

@@ -111,6 +111,8 @@ export interface Model extends ModelSummary {
 export interface Health {
   status: string;
   version: string;
+  /** Where the server listens for CoAP, as in `127.0.0.1:5683`. */
+  coap: string;
   devices: number;
   uptimeSeconds: number;
 }

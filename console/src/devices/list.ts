@@ -27,7 +27,7 @@ export class DeviceList {
     this.close = openStream(null, {
       onEvents: (events) => this.take(events),
       onGap: () => void this.load(),
-    });
+    }, ["registration", "update", "deregistration", "expiry"]);
     void this.load();
   }
 

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Command, ProblemNote, Spinner } from "../components/ui.tsx";
 import { SearchIcon } from "../components/icons.tsx";
 import { replaceRoute } from "../lib/router.ts";
+import { coapUri, server } from "../lib/server.ts";
 import { pageSize } from "../lib/settings.ts";
 import { DeviceList } from "./list.ts";
 import { DeviceTable } from "./table.tsx";
@@ -96,16 +97,16 @@ function PageGone({ list }: { list: DeviceList }) {
 }
 
 function NoDevices() {
-  const server = `coap://${location.hostname || "127.0.0.1"}:5683`;
+  const uri = coapUri(server.value?.coap, location.hostname);
   return (
     <div class="empty card">
       <h2>No device has registered yet</h2>
       <p>Connect one; it appears here by itself. Dunlin brings a device to try with:</p>
-      <Command text={`dunlin device --server ${server}`} />
+      <Command text={`dunlin device --server ${uri}`} />
       <p>Or start the server with a few that move:</p>
       <Command text="dunlin serve --demo 3" />
       <p class="muted">
-        Any other LwM2M client works too: give it the server URI <code>{server}</code> and no security.
+        Any other LwM2M client works too: give it the server URI <code>{uri}</code> and no security.
       </p>
     </div>
   );

@@ -68,8 +68,12 @@ export function parseInput(kind: Kind, text: string, encoding: Encoding = "hex")
       if (!/^[+-]?\d+$/.test(trimmed)) return bad("A whole number is needed, such as 42.");
       const value = Number(trimmed);
       if (kind === "unsigned" && value < 0) return bad("This number cannot be negative.");
-      // JSON numbers in a browser are doubles: beyond this the device would get another number.
-      if (!Number.isSafeInteger(value)) return bad("Too large for a browser (beyond 2^53); use the command line.");
+      // JSON numbers in a browser are doubles: beyond this the API takes the digits.
+      if (!Number.isSafeInteger(value)) {
+        const digits = BigInt(trimmed.replace("+", ""));
+        const wrapped = kind === "unsigned" ? BigInt.asUintN(64, digits) : BigInt.asIntN(64, digits);
+        return wrapped === digits ? good(String(digits)) : bad("This number has more than 64 bits.");
+      }
       return good(value === 0 ? 0 : value);
     }
     case "float": {

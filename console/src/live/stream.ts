@@ -1,5 +1,5 @@
 import { signal, type ReadonlySignal } from "@preact/signals";
-import { EVENT_NAMES, type LiveEvent } from "../api/types.ts";
+import { EVENT_NAMES, type EventName, type LiveEvent } from "../api/types.ts";
 import { API, query } from "../lib/path.ts";
 import { decodeEvent } from "./decode.ts";
 
@@ -22,7 +22,7 @@ const FLUSH_MS = 150;
  * Server-sent events, of one device or of all. A view opens one and closes it when it leaves; never two at a time,
  * because HTTP/1.1 browsers allow six connections to a server in all tabs together.
  */
-export function openStream(endpoint: string | null, handlers: StreamHandlers): () => void {
+export function openStream(endpoint: string | null, handlers: StreamHandlers, types: readonly EventName[] = EVENT_NAMES): () => void {
   let source: EventSource | null = null;
   let lastId = "";
   let queue: LiveEvent[] = [];
@@ -41,7 +41,7 @@ export function openStream(endpoint: string | null, handlers: StreamHandlers): (
 
   const connect = (): void => {
     link.value = "connecting";
-    source = new EventSource(`${API}/events${query({ endpoint, lastEventId: lastId })}`);
+    source = new EventSource(`${API}/events${query({ endpoint, types: types === EVENT_NAMES ? null : types.join(), lastEventId: lastId })}`);
     source.onopen = () => {
       link.value = "live";
       retryMs = 1000;
@@ -58,7 +58,7 @@ export function openStream(endpoint: string | null, handlers: StreamHandlers): (
         retryMs = Math.min(retryMs * 2, 15000);
       }
     };
-    for (const name of EVENT_NAMES) {
+    for (const name of types) {
       source.addEventListener(name, (message: MessageEvent<string>) => {
         lastId = message.lastEventId || lastId;
         const event = decodeEvent(name, message.lastEventId, message.data);

@@ -20,8 +20,12 @@ test("whole numbers", () => {
   assert.equal(value("integer", " -42 "), -42);
   assert.ok(Object.is(value("integer", "-0"), 0));
   assert.equal(value("unsigned", "7"), 7);
-  for (const bad of ["", "1.5", "1e3", "x", "9007199254740993"]) assert.equal(value("integer", bad), undefined, bad);
-  assert.equal(value("unsigned", "-1"), undefined);
+  for (const bad of ["", "1.5", "1e3", "x", "9223372036854775808"]) assert.equal(value("integer", bad), undefined, bad);
+  for (const bad of ["-1", "18446744073709551616"]) assert.equal(value("unsigned", bad), undefined, bad);
+  // Beyond what a JavaScript number holds the digits themselves go out.
+  assert.equal(value("integer", "+9007199254740993"), "9007199254740993");
+  assert.equal(value("integer", "-9223372036854775808"), "-9223372036854775808");
+  assert.equal(value("unsigned", "18446744073709551615"), "18446744073709551615");
 });
 
 test("numbers with a fraction, and those that are none", () => {

@@ -43,8 +43,10 @@ fn typed(json: &Json, data_type: DataType) -> Option<OwnedValue> {
             },
         }),
         DataType::Float => OwnedValue::Float(match json.as_str() {
-            Some(word @ ("NaN" | "inf" | "-inf")) => word.parse().ok()?,
-            _ => json.as_f64()?,
+            // What JSON has no number for: NaN, inf, -inf; digits are to be numbers.
+            Some(word) if !word.contains(|it: char| it.is_ascii_digit()) => word.parse().ok()?,
+            Some(_) => return None,
+            None => json.as_f64()?,
         }),
         DataType::Boolean => OwnedValue::Boolean(json.as_bool()?),
         DataType::Opaque => OwnedValue::Opaque(STANDARD.decode(json.as_str()?).ok()?),
@@ -152,6 +154,7 @@ mod tests {
             (json!("1.0"), DataType::Integer),
             (json!(""), DataType::Integer),
             (json!("1.5"), DataType::Float),
+            (json!("1e999"), DataType::Float),
             (json!(1), DataType::Boolean),
             (json!("a b"), DataType::Opaque),
             (json!("3303"), DataType::ObjectLink),
@@ -178,6 +181,20 @@ mod tests {
         ] {
             assert_eq!(from_json(&json!(text), Some(value.data_type())), Ok(value));
         }
+    }
+
+    #[test]
+    fn what_json_has_no_number_for_is_a_word() {
+        for (word, number) in [
+            ("inf", f64::INFINITY),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("+inf", f64::INFINITY),
+        ] {
+            let value = from_json(&json!(word), Some(DataType::Float));
+            assert_eq!(value, Ok(OwnedValue::Float(number)));
+        }
+        let nan = from_json(&json!("nan"), Some(DataType::Float));
+        assert!(matches!(nan, Ok(OwnedValue::Float(number)) if number.is_nan()));
     }
 
     #[test]
