@@ -252,7 +252,10 @@ impl<
 {
     /// A client that does nothing yet; [`Client::connect`] begins.
     pub fn new(config: Config, objects: O, rng: &mut dyn Rng) -> Self {
-        let coap = FixedEndpoint::fixed(config.parameters, rng);
+        let mut coap = FixedEndpoint::fixed(config.parameters, rng);
+        // Answers lie in little memory. A Write whose copy comes late, behind another Write, would
+        // bring the old value back if it were processed again, idempotent or not.
+        coap.set_repeatable(|code| matches!(code, Code::GET | Code::FETCH));
         let registration = Registration::new(config.version);
         let mut server = Server::default();
         if config.queue_mode && config.version == Version::V1_0 {

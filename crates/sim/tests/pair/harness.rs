@@ -264,20 +264,35 @@ impl Pair {
             })
         });
         self.shards = shards.collect();
-        for stored in self.store.registrations.values() {
-            let owner = Shard::owner(stored, self.shard_count);
-            let shard = &mut self.shards[usize::from(owner)];
-            assert!(shard.restore(self.now, stored), "{stored:?}");
-        }
-        for stored in self.store.wishes.values() {
-            let home = usize::from(directory.home(&stored.endpoint));
-            assert!(self.shards[home].restore_wish(stored));
+        // Wishes may come before registrations or after them.
+        let wishes_first = self.rng.chance(0.5);
+        for wishes in [wishes_first, !wishes_first] {
+            if wishes {
+                self.restore_wishes();
+            } else {
+                self.restore_registrations();
+            }
         }
         for stored in self.store.values.values() {
             let home = usize::from(directory.home(&stored.endpoint));
             assert!(self.shards[home].restore_values(stored.clone()));
         }
         self.restarts_at = None;
+    }
+
+    fn restore_registrations(&mut self) {
+        for stored in self.store.registrations.values() {
+            let owner = Shard::owner(stored, self.shard_count);
+            let shard = &mut self.shards[usize::from(owner)];
+            assert!(shard.restore(self.now, stored), "{stored:?}");
+        }
+    }
+
+    fn restore_wishes(&mut self) {
+        for stored in self.store.wishes.values() {
+            let home = usize::from(self.directory.home(&stored.endpoint));
+            assert!(self.shards[home].restore_wish(stored));
+        }
     }
 
     pub(crate) fn crash_server(&mut self) {

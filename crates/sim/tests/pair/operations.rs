@@ -2,12 +2,15 @@
 //! done twice.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dunlin_client::Version;
 use dunlin_coap::Code;
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{ContentFormat, OwnedRecord, OwnedValue, Path};
 use dunlin_server::api::{DeviceOperation, OperateError, Outcome};
+
+use dunlin_sim::netem::Impairment;
 
 use crate::device::BENCH_ID;
 use crate::harness::{GOOD, Pair, TEMPERATURE, bad};
@@ -365,8 +368,8 @@ fn any(pair: &mut Pair, version: Version) -> (Asked, DeviceOperation, Option<Con
 }
 
 fn work(seed: u64, loss: f64, delay: u64) -> Model {
-    let delay = std::time::Duration::from_millis(delay);
-    let network = dunlin_sim::netem::Impairment {
+    let delay = Duration::from_millis(delay);
+    let network = Impairment {
         delay,
         jitter: delay,
         ..bad(loss)
@@ -449,7 +452,7 @@ fn an_execute_without_an_answer_is_done_once() {
         );
         pair.pass(GOOD.delay / 2);
         pair.network
-            .set_impairment(dunlin_sim::netem::Impairment { loss: 1.0, ..GOOD });
+            .set_impairment(Impairment { loss: 1.0, ..GOOD });
         pair.pass(GOOD.delay * 2);
         assert_eq!(pair.devices[index].bench().executed, 1);
         let dead = 1 + seed;
@@ -461,5 +464,37 @@ fn an_execute_without_an_answer_is_done_once() {
             Code::CHANGED
         );
         assert_eq!(pair.devices[index].bench().executed, 1);
+    }
+}
+
+/// A copy of a Write that comes late, when its answer is forgotten because of larger ones, does
+/// not bring the old value back.
+#[test]
+fn a_late_copy_of_a_write_is_not_done_again() {
+    for seed in 0..40 {
+        let mut pair = Pair::new(seed, GOOD);
+        let index = pair.registered_device(Version::V1_1);
+        pair.touch(index, |device| {
+            let bench = device.engine.objects_mut().bench.get_mut(0);
+            let bench = bench.expect("instance 0");
+            bench.blob = core::iter::repeat_n(7, 3000).collect();
+        });
+        pair.seconds(1);
+        pair.network.set_impairment(Impairment {
+            duplicate: 1.0,
+            reorder: 0.5,
+            reorder_delay: Duration::from_millis(1500),
+            ..GOOD
+        });
+        for number in 1..5 {
+            let body = vec![OwnedRecord::new(NUMBER, OwnedValue::Integer(number))];
+            let (path, mode) = (NUMBER, WriteMode::Replace);
+            let outcome = pair.operate(index, Operation::Write { path, mode, body });
+            assert_eq!(outcome.expect("nothing is lost").code, Code::CHANGED);
+            let blob = pair.read(index, BLOB).expect("nothing is lost");
+            assert_eq!(blob.len(), 1);
+        }
+        pair.seconds(10);
+        assert_eq!(pair.devices[index].bench().number, 4);
     }
 }

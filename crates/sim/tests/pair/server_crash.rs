@@ -10,14 +10,32 @@ use dunlin_server::api::WishState;
 
 use crate::harness::{GOOD, Incident, ORIGIN, Pair, TEMPERATURE};
 
-/// Runs a scenario with a crash at the first point after `prepare`, at the second, and so on until
-/// the scenario is over before the crash; returns how many points it has.
+/// Over a store that is faster than the network, and over one that is slower: then a promise that
+/// is not held back reaches the device first.
 fn crash_at_every_point(
     shards: u16,
     prepare: impl Fn(&mut Pair),
     act: impl Fn(&mut Pair),
     check: impl Fn(&mut Pair),
-) -> u64 {
+) {
+    for commit in [5, 90] {
+        let commit = Duration::from_millis(commit);
+        let prepare = |pair: &mut Pair| {
+            pair.store.delay = commit;
+            prepare(pair);
+        };
+        crash_at_points(shards, prepare, &act, &check);
+    }
+}
+
+/// Runs a scenario with a crash at the first point after `prepare`, at the second, and so on until
+/// the scenario is over before the crash.
+fn crash_at_points(
+    shards: u16,
+    prepare: impl Fn(&mut Pair),
+    act: impl Fn(&mut Pair),
+    check: impl Fn(&mut Pair),
+) {
     for point in 1.. {
         let mut pair = Pair::with_shards(point, GOOD, shards);
         prepare(&mut pair);
@@ -26,7 +44,7 @@ fn crash_at_every_point(
         pair.seconds(2);
         let Some(struck_at) = pair.struck_at else {
             assert!(point > 3, "the scenario has points");
-            return point - 1;
+            return;
         };
         pair.until(Duration::from_secs(60), Pair::is_up);
         let up_at = pair.now;
@@ -48,7 +66,6 @@ fn crash_at_every_point(
         }
         check(&mut pair);
     }
-    unreachable!("a scenario ends")
 }
 
 fn one_registration_each(pair: &mut Pair) {
@@ -95,7 +112,7 @@ fn during_a_register_with_a_wish() {
         assert_eq!(pair.reported(id).last(), Some(&77.0));
         assert_eq!(pair.devices[0].engine.observed().count(), 1);
     };
-    assert!(crash_at_every_point(1, prepare, act, check) > 10);
+    crash_at_every_point(1, prepare, act, check);
 }
 
 #[test]
