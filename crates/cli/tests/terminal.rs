@@ -1,51 +1,25 @@
 //! The commands of the terminal against the real binary, with demo devices behind it.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+mod demo;
+
+use std::io::Read;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use demo::{PATIENCE, Server};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The server, and what comes of commands to it.
+struct Terminal(Server);
 
-/// A server with two demo devices, both registered.
-struct Server {
-    child: Child,
-    api: String,
-}
-
-impl Server {
+impl Terminal {
     fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-            .args(["serve", "--demo", "2", "--memory"])
-            .args(["--coap", "127.0.0.1:0", "--http", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let api = lines
-            .find_map(|line| Some(line.unwrap().strip_prefix("Console  ")?.to_owned()))
-            .expect("the server tells where its console is");
-        let server = Self { child, api };
-        let end = Instant::now() + PATIENCE;
-        while server.json(&["devices"])["total"] != 2 {
-            assert!(Instant::now() < end, "the demo devices do not register");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        server
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
-        command.args(arguments).env("DUNLIN_API", &self.api);
-        command.env_remove("RUST_LOG").stdin(Stdio::null());
-        command
+        Self(Server::start(2))
     }
 
     /// Exit code, standard output, standard error.
     fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        let output = self.command(arguments).output().unwrap();
+        let output = self.0.command(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let code = output.status.code().unwrap();
         (code, text(output.stdout), text(output.stderr))
@@ -75,20 +49,13 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn cells(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
 
 #[test]
 fn devices_are_listed_and_shown() {
-    let server = Server::start();
+    let server = Terminal::start();
     let list = server.ok(&["devices"]);
     let lines: Vec<&str> = list.lines().collect();
     assert_eq!(
@@ -143,7 +110,7 @@ fn devices_are_listed_and_shown() {
 
 #[test]
 fn values_are_read_and_written() {
-    let server = Server::start();
+    let server = Terminal::start();
     assert_eq!(server.ok(&["read", "demo-1", "/3/0/0"]), "/3/0/0  Dunlin\n");
     assert_eq!(server.ok(&["read", "demo-1", "3/0/0"]), "/3/0/0  Dunlin\n");
     let instance = server.ok(&["read", "demo-1", "/3/0"]);
@@ -208,7 +175,7 @@ fn values_are_read_and_written() {
 
 #[test]
 fn resources_are_executed_and_instances_come_and_go() {
-    let server = Server::start();
+    let server = Terminal::start();
     assert_eq!(server.ok(&["exec", "demo-1", "/3303/0/5605"]), "2.04\n");
     assert_eq!(
         server.json(&["execute", "demo-1", "/3303/0/5605"]),
@@ -242,7 +209,7 @@ fn resources_are_executed_and_instances_come_and_go() {
 
 #[test]
 fn attributes_are_set_discovered_and_unset() {
-    let server = Server::start();
+    let server = Terminal::start();
     let set = ["attributes", "demo-1", "/3303/0/5700", "pmin=2", "gt=30.5"];
     assert_eq!(server.ok(&set), "2.04\n");
     let discover = ["discover", "demo-1", "/3303/0"];
@@ -274,7 +241,7 @@ fn attributes_are_set_discovered_and_unset() {
 
 #[test]
 fn values_are_observed() {
-    let server = Server::start();
+    let server = Terminal::start();
     let observe = ["observe", "demo-1", "/3303/0/5700", "--count", "2"];
     let (code, output, errors) = server.run(&observe);
     assert_eq!(code, 0, "{errors}");
@@ -290,7 +257,7 @@ fn values_are_observed() {
         cells[1].parse::<f64>().unwrap();
     }
     // It is still there, and is taken up again: its last values come at once.
-    let url = format!("{}api/v1/devices/demo-1/observations", server.api);
+    let url = format!("{}api/v1/devices/demo-1/observations", server.0.api);
     let count = || {
         let list: Value = ureq::get(&url)
             .call()
@@ -327,7 +294,7 @@ fn values_are_observed() {
 
 #[test]
 fn a_refused_observation_ends_the_command_and_leaves_nothing() {
-    let server = Server::start();
+    let server = Terminal::start();
     let (code, output, errors) = server.run(&["observe", "demo-1", "/99"]);
     assert_eq!((code, output.as_str()), (1, ""));
     assert!(
@@ -340,7 +307,7 @@ fn a_refused_observation_ends_the_command_and_leaves_nothing() {
 
 #[test]
 fn a_server_that_is_not_there_is_told_in_words() {
-    let server = Server::start();
+    let server = Terminal::start();
     server.fails(
         &["devices", "--api", "http://127.0.0.1:1"],
         "no server at http://127.0.0.1:1",
@@ -361,8 +328,9 @@ fn a_server_that_is_not_there_is_told_in_words() {
 
 #[test]
 fn a_reader_that_has_gone_is_no_failure() {
-    let server = Server::start();
+    let server = Terminal::start();
     let mut child = server
+        .0
         .command(&["observe", "demo-1", "/3/0/13", "pmin=0", "pmax=1"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
