@@ -270,3 +270,16 @@ def test_libcoap_registers_in_blocks(server, endpoint, tmp_path, size):
 def test_libcoap_is_told_404(server):
     output = coap_client("-m", "get", f"coap://127.0.0.1:{server.port}/nothing")
     assert "4.04" in output, output
+
+
+def test_libcoap_sends_an_unknown_critical_option(server):
+    output = coap_client("-m", "get", "-O", "9999,x", f"coap://127.0.0.1:{server.port}/rd")
+    assert "4.02" in output, output
+
+
+def test_libcoap_asks_for_blocks(server):
+    """Early negotiation: the first request already names a block size (RFC 7959 2.4)."""
+    uri = f"coap://127.0.0.1:{server.port}/.well-known/core"
+    whole = coap_client("-m", "get", "-b", "1024", uri)
+    parts = coap_client("-m", "get", "-b", "16", uri)
+    assert "2.05" in whole and "Block2:1/" in parts, parts

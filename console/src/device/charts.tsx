@@ -5,7 +5,7 @@ import { comparePaths, formatPath, parsePath } from "../lib/path.ts";
 import { bounds } from "../lib/series.ts";
 import { formatNumber } from "../lib/value.ts";
 import { objectModel, objectName } from "../models/store.ts";
-import { unitLabel } from "./shape.ts";
+import { unitLabel, unitsOf } from "./shape.ts";
 import type { Session } from "./session.ts";
 
 // An observed object with fifty numbers should not become fifty canvases.
@@ -45,7 +45,7 @@ function ChartCard({ session, device, path }: { session: Session; device: Device
         </div>
         <div class="row tight">
           <p class="reading">
-            {last === undefined ? "–" : formatNumber(last)} <span class="unit">{unitLabel(model?.units)}</span>
+            {last === undefined ? "–" : formatNumber(last)} <span class="unit">{unitLabel(unitsOf(path, model?.units, session.cells.value))}</span>
           </p>
           {wish && (
             <button type="button" class="ghost icon-only" title="Stop observing" aria-label={`Stop observing ${path}`}

@@ -74,7 +74,7 @@ function shape(
     path,
     name: model?.name ?? `Resource ${id}`,
     kind: typed === "none" && !model ? kindOfValue(sample?.record.value) : typed,
-    units: model?.units ?? "",
+    units: unitsOf(path, model?.units, cells),
     range: model?.range ?? "",
     description: model?.description ?? "",
     heardType: model ? undefined : sample?.record.type,
@@ -87,6 +87,19 @@ function shape(
     attributes: links.get(path),
     presence: seen ? "yes" : ruledOut ? "no" : "maybe",
   };
+}
+
+/** IPSO sensors measure in whatever their resource 5701, Sensor Units, tells. */
+const SENSOR_UNITS = 5701;
+const IN_SENSOR_UNITS = [5601, 5602, 5603, 5604, 5700];
+
+/** The unit by the definition, or what the sensor itself tells. */
+export function unitsOf(path: string, defined: string | undefined, cells: Cells): string {
+  if (defined) return defined;
+  const [object, instance, resource] = parsePath(path) ?? [];
+  if (object === undefined || instance === undefined || !IN_SENSOR_UNITS.includes(resource ?? 0)) return "";
+  const told = cells.get(formatPath(object, instance, SENSOR_UNITS))?.record.value;
+  return typeof told === "string" ? told : "";
 }
 
 /** SenML and UCUM-like codes as people know them; others are shown as they are. */

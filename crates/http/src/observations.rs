@@ -2,9 +2,12 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use dunlin_server::control::Control;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::data::parse_body;
 use crate::devices::unavailable;
@@ -29,20 +32,40 @@ pub(crate) async fn list(
     )))
 }
 
+/// For whom one may wish.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WishQuery {
+    /// Whether the device may be one that is not registered and has no wishes yet; false when
+    /// absent, so that a misspelt name is told.
+    #[serde(default)]
+    away: bool,
+}
+
 /// Wishes for an observation. It is made now if the device is there, and again after each of its
 /// registrations, until it is deleted here.
 #[utoipa::path(post, path = "/devices/{endpoint}/observations", tag = "observations",
-    params(("endpoint" = String, Path, description = "Endpoint client name, percent-encoded")),
+    params(("endpoint" = String, Path, description = "Endpoint client name, percent-encoded"),
+        WishQuery),
     request_body = WishDto,
-    responses((status = 201, body = ObservationDto), (status = 400, body = Problem)))]
+    responses((status = 201, body = ObservationDto), (status = 400, body = Problem),
+        (status = 404, body = Problem)))]
 pub(crate) async fn create(
     State(control): State<Control>,
     Path(endpoint): Path<String>,
+    query: Result<Query<WishQuery>, QueryRejection>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<ObservationDto>), Problem> {
+    let Query(query) =
+        query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
     let wish: WishDto = parse_body(&body)?;
     let path = parse_path(&wish.path)?;
     let attributes = attribute_changes(wish.attributes)?;
+    if !query.away {
+        let wishes = control.wishes(&endpoint).await.map_err(unavailable)?;
+        wishes.ok_or_else(|| Problem::unknown_endpoint(&endpoint))?;
+    }
     let wish = control
         .add_wish(&endpoint, path, attributes)
         .await

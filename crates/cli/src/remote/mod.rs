@@ -64,7 +64,8 @@ pub(crate) enum Command {
         endpoint: String,
         /// As in /1/0/1
         path: String,
-        /// The value of a resource (Opaque in base64), or PATH=VALUE pairs for an instance
+        /// The value of a resource (Opaque in base64), or PATH=VALUE pairs for an instance; a
+        /// path without a leading slash is below PATH
         #[arg(required = true, allow_negative_numbers = true)]
         values: Vec<String>,
         /// Leave what is not given as it is (partial update)
@@ -94,7 +95,7 @@ pub(crate) enum Command {
         endpoint: String,
         /// The object, as in /3303, or the instance, as in /3303/7
         path: String,
-        /// PATH=VALUE pairs
+        /// PATH=VALUE pairs; a path without a leading slash is below the instance
         values: Vec<String>,
     },
     /// Delete an instance
@@ -264,18 +265,29 @@ fn write_body(api: &Api, endpoint: &str, path: &str, values: &[String]) -> anyho
         _ if is_resource && !values.iter().all(|value| value.contains('=')) => {
             bail!("a resource takes one value; put it in quotes if it has blanks")
         }
-        _ => Ok(json!({ "records": records(api, endpoint, values)? })),
+        _ => Ok(json!({ "records": records(api, endpoint, path, values)? })),
     }
 }
 
-fn records(api: &Api, endpoint: &str, values: &[String]) -> anyhow::Result<Vec<Value>> {
+/// Records of `PATH=VALUE` pairs; a path without a leading slash is below `scope`.
+fn records(
+    api: &Api,
+    endpoint: &str,
+    scope: &str,
+    values: &[String],
+) -> anyhow::Result<Vec<Value>> {
     values
         .iter()
         .map(|pair| {
             let (path, value) = pair
                 .split_once('=')
                 .with_context(|| format!("{pair:?} is not PATH=VALUE, as in /1/0/1=120"))?;
-            Ok(json!({ "path": absolute(path), "value": typed(api, endpoint, path, value) }))
+            let path = if path.starts_with('/') {
+                path.to_owned()
+            } else {
+                format!("{}/{path}", absolute(scope).trim_end_matches('/'))
+            };
+            Ok(json!({ "path": path, "value": typed(api, endpoint, &path, value) }))
         })
         .collect()
 }
@@ -297,8 +309,11 @@ fn typed(api: &Api, endpoint: &str, path: &str, word: &str) -> Value {
 fn create(api: &Api, endpoint: &str, path: &str, values: &[String]) -> anyhow::Result<Value> {
     let mut ids = path.trim_matches('/').splitn(2, '/');
     let object = ids.next().unwrap_or_default();
-    let mut body = json!({ "records": records(api, endpoint, values)? });
-    if let Some(instance) = ids.next() {
+    let instance = ids.next();
+    // The id that stands for "the device chooses".
+    let scope = format!("/{object}/{}", instance.unwrap_or("65535"));
+    let mut body = json!({ "records": records(api, endpoint, &scope, values)? });
+    if let Some(instance) = instance {
         let instance: u16 = instance.parse().context("the instance must be a number")?;
         body["instance"] = instance.into();
     }

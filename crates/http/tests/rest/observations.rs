@@ -112,8 +112,12 @@ async fn it_is_made_again_after_a_registration() {
 #[tokio::test]
 async fn wishes_wait_for_a_device_that_is_away_and_keep_its_last_values() {
     let world = World::new();
+    let wish = r#"{"path":"/3303/0/5700"}"#;
+    // A misspelt name is told; who means it says so.
+    world.call("POST", URI, wish).await.problem(404);
+    world.get(URI).await.problem(404);
     world
-        .call("POST", URI, r#"{"path":"/3303/0/5700"}"#)
+        .call("POST", &format!("{URI}?away=true"), wish)
         .await
         .json(201);
     let waiting = once(&world, "pending").await;
@@ -167,10 +171,11 @@ async fn attributes_are_checked_before_the_wish_is_kept() {
 #[tokio::test]
 async fn there_is_a_bound() {
     let world = World::new();
+    let uri = format!("{URI}?away=true");
     for index in 0..64 {
         let wish = json!({"path": format!("/3303/{index}")}).to_string();
-        world.call("POST", URI, wish).await.json(201);
+        world.call("POST", &uri, wish).await.json(201);
     }
-    let answer = world.call("POST", URI, r#"{"path":"/3303"}"#).await;
+    let answer = world.call("POST", &uri, r#"{"path":"/3303"}"#).await;
     answer.problem(503);
 }
