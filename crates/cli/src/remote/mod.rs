@@ -282,10 +282,10 @@ fn records(
             let (path, value) = pair
                 .split_once('=')
                 .with_context(|| format!("{pair:?} is not PATH=VALUE, as in /1/0/1=120"))?;
-            let path = if path.starts_with('/') {
-                path.to_owned()
-            } else {
-                format!("{}/{path}", absolute(scope).trim_end_matches('/'))
+            let below = format!("{}/", absolute(scope).trim_end_matches('/'));
+            let path = match absolute(path) {
+                full if path.starts_with('/') || full.starts_with(&below) => full,
+                _ => format!("{below}{path}"),
             };
             Ok(json!({ "path": path, "value": typed(api, endpoint, &path, value) }))
         })
