@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use dunlin_coap::block::Block;
+use dunlin_coap::block::{Block, Block2Server};
 use dunlin_coap::{
     Action, Code, Incoming, Instant, Message, MessageWriter, OptionNumber, ReplyTo, Rng, path,
 };
@@ -28,6 +28,8 @@ pub(super) struct Response<'a> {
     pub(super) location: Option<Location>,
     pub(super) format: Option<u16>,
     pub(super) size1: Option<u32>,
+    pub(super) block2: Option<Block>,
+    pub(super) size2: Option<u32>,
     pub(super) payload: &'a [u8],
 }
 
@@ -40,8 +42,14 @@ impl Response<'_> {
         if let Some(format) = self.format {
             writer.uint(OptionNumber::CONTENT_FORMAT, u32::from(format));
         }
+        if let Some(block) = self.block2 {
+            writer.uint(OptionNumber::BLOCK2, block.value());
+        }
         if let Some(block) = block {
             writer.uint(OptionNumber::BLOCK1, block.value());
+        }
+        if let Some(size2) = self.size2 {
+            writer.uint(OptionNumber::SIZE2, size2);
         }
         if let Some(size1) = self.size1 {
             writer.uint(OptionNumber::SIZE1, size1);
@@ -195,15 +203,7 @@ impl Shard {
                 self.respond(&asker, code, &Response::default());
             }
             (Resource::WellKnown, Code::GET) => {
-                if message.accept().is_some_and(|accept| accept != 40) {
-                    return self.respond(&asker, Code::NOT_ACCEPTABLE, &Response::default());
-                }
-                let response = Response {
-                    format: Some(40),
-                    payload: b"</rd>;rt=\"oma.lwm2m.rd\"",
-                    ..Response::default()
-                };
-                self.respond(&asker, Code::CONTENT, &response);
+                self.well_known(message, &asker);
             }
             (Resource::Unknown, _) => {
                 self.counters.unknown_path += 1;
@@ -256,6 +256,34 @@ impl Shard {
                     ..Response::default()
                 };
                 self.respond(asker, code, &response);
+            }
+        }
+    }
+
+    /// Tells where to register (RFC 6690 §4), in blocks if the asker wants it so.
+    fn well_known(&mut self, message: &Message<'_>, asker: &Asker<'_>) {
+        const LINKS: &[u8] = b"</rd>;rt=\"oma.lwm2m.rd\"";
+        if message.accept().is_some_and(|accept| accept != 40) {
+            return self.respond(asker, Code::NOT_ACCEPTABLE, &Response::default());
+        }
+        match Block2Server::default().answer(message, LINKS.len()) {
+            Ok(answer) => {
+                let response = Response {
+                    format: Some(40),
+                    block2: answer.block,
+                    size2: answer.size2,
+                    payload: LINKS.get(answer.range).unwrap_or_default(),
+                    ..Response::default()
+                };
+                self.respond(asker, Code::CONTENT, &response);
+            }
+            Err(refusal) => {
+                self.counters.bad_block += 1;
+                let response = Response {
+                    payload: refusal.diagnostic.as_bytes(),
+                    ..Response::default()
+                };
+                self.respond(asker, refusal.code, &response);
             }
         }
     }

@@ -696,3 +696,38 @@ fn one_address_cannot_crowd_the_others_out() {
     assert_eq!(answer.message().code, Code::SERVICE_UNAVAILABLE);
     assert_eq!(world.device("c").expect("registered").address, elsewhere);
 }
+
+#[test]
+fn links_come_in_blocks_when_asked_so() {
+    let mut world = World::new();
+    let from: SocketAddr = "192.0.2.9:5000".parse().expect("address");
+    let mut ask = |id: u16, block: &[u8]| {
+        let options = [
+            (OptionNumber::URI_PATH, &b".well-known"[..]),
+            (OptionNumber::URI_PATH, b"core"),
+            (OptionNumber::BLOCK2, block),
+        ];
+        let sent = world.exchange(
+            from,
+            &build(Type::Confirmable, Code::GET, id, b"", &options, b""),
+        );
+        let message = sent.message();
+        (
+            message.code,
+            message.uint(OptionNumber::BLOCK2),
+            message.payload.to_vec(),
+        )
+    };
+    // 23 bytes in blocks of 16: 0/1/16 and 1/0/16 (RFC 7959 §2.2).
+    assert_eq!(
+        ask(1, &[]),
+        (Code::CONTENT, Some(0x08), b"</rd>;rt=\"oma.lw".to_vec())
+    );
+    assert_eq!(
+        ask(2, &[0x10]),
+        (Code::CONTENT, Some(0x10), b"m2m.rd\"".to_vec())
+    );
+    assert_eq!(ask(3, &[0x20]).0, Code::BAD_REQUEST);
+    assert_eq!(ask(4, &[0x07]).0, Code::BAD_REQUEST);
+    assert_eq!(ask(5, &[0x06]).2.len(), 23);
+}
