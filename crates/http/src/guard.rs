@@ -66,7 +66,9 @@ fn refusal(hosts: &Hosts, request: &Request) -> Option<Problem> {
             ),
         ));
     }
-    let origin = headers.get(header::ORIGIN)?;
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return embeds(headers).then(foreign);
+    };
     // Fetch Metadata: no page can forge it, and behind a proxy that does not pass the host name on
     // it still tells the console's own requests. Absent on plain HTTP but for loopback.
     if headers
@@ -80,14 +82,25 @@ fn refusal(hosts: &Hosts, request: &Request) -> Option<Problem> {
         .ok()
         .and_then(|origin| origin.split_once("://"))
         .is_some_and(|(_, from)| from.eq_ignore_ascii_case(authority));
-    (!same).then(|| {
-        Problem::new(
-            StatusCode::FORBIDDEN,
-            "Foreign origin",
-            "The request comes from a page of another origin; only the server's own console may \
-             call it from a browser.",
-        )
-    })
+    (!same).then(foreign)
+}
+
+fn foreign() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "Foreign origin",
+        "The request comes from a page of another origin; only the server's own console may call \
+         it from a browser.",
+    )
+}
+
+/// Whether a page of another origin fetches this as an image, a script, a frame or without CORS:
+/// it goes without Origin and could not be read, but would wake a device or search all of them. A
+/// link that a person follows is welcome.
+fn embeds(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
+    let foreign = is("sec-fetch-site", "cross-site") || is("sec-fetch-site", "same-site");
+    foreign && !is("sec-fetch-dest", "document")
 }
 
 pub(crate) async fn guard(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
@@ -160,6 +173,30 @@ mod tests {
         assert_eq!(behind("same-origin"), None);
         for site in ["same-site", "cross-site", "none", ""] {
             assert_eq!(behind(site), Some(403), "{site}");
+        }
+    }
+
+    #[test]
+    fn pages_of_other_origins_embed_nothing_but_may_link() {
+        let fetched = |site: &str, destination: &str| {
+            status(&[
+                ("host", "127.0.0.1:8080"),
+                ("sec-fetch-site", site),
+                ("sec-fetch-dest", destination),
+            ])
+        };
+        for site in ["cross-site", "same-site"] {
+            for destination in ["image", "script", "iframe", "empty", ""] {
+                assert_eq!(
+                    fetched(site, destination),
+                    Some(403),
+                    "{site} {destination}"
+                );
+            }
+            assert_eq!(fetched(site, "document"), None, "{site}");
+        }
+        for site in ["same-origin", "none"] {
+            assert_eq!(fetched(site, "empty"), None, "{site}");
         }
     }
 
