@@ -7,12 +7,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use dunlin_net::{available_cpus, pin_to_cpu};
+use dunlin_coap::Rng;
+use dunlin_net::{OsRng, available_cpus, pin_to_cpu};
 use dunlin_sim::storm::{Measured, Phase, Storm, StormOptions};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -106,10 +108,21 @@ fn median(values: &[f64]) -> f64 {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    let folder = std::env::temp_dir().join(format!("dunlin-bench-{}", std::process::id()));
+    let folder = own_folder(&std::env::temp_dir())?;
     let result = measure(args, &folder);
     let _ = fs::remove_dir_all(&folder);
     result
+}
+
+/// A new folder for this user alone, with a name nobody can foresee: in a folder that all may write
+/// to, somebody could have put a link there that leads the durable storms into another database.
+fn own_folder(parent: &Path) -> anyhow::Result<PathBuf> {
+    let folder = parent.join(format!("dunlin-bench-{:016x}", OsRng::new().next_u64()));
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    Ok(folder)
 }
 
 fn measure(args: &BenchArgs, folder: &Path) -> anyhow::Result<()> {
@@ -256,4 +269,22 @@ fn report(args: &BenchArgs, figures: &[Figure], bytes_per_device: f64) {
         );
     }
     println!("\nresident memory per registered device: {bytes_per_device:.0} bytes");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn the_folder_is_new_and_for_this_user_alone() {
+        let parent = own_folder(&std::env::temp_dir()).unwrap();
+        let [first, second] = [own_folder(&parent), own_folder(&parent)].map(Result::unwrap);
+        assert_ne!(first, second);
+        for folder in [&parent, &first, &second] {
+            assert_eq!(fs::metadata(folder).unwrap().mode() & 0o777, 0o700);
+        }
+        fs::remove_dir_all(parent).unwrap();
+    }
 }

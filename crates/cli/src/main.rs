@@ -9,6 +9,7 @@ mod reads;
 mod remote;
 mod serve;
 mod sim;
+mod terminal;
 mod uri;
 
 use std::io::IsTerminal;

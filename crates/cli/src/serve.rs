@@ -1,8 +1,10 @@
 //! `dunlin serve`: server, REST, console and demo devices in one process.
 
+use std::fs::DirBuilder;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -73,6 +75,9 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         _ => anyhow::Error::new(error).context(format!("cannot listen for HTTP at {}", args.http)),
     })?;
     http.set_nonblocking(true)?;
+    if !args.memory {
+        make_private(&args.data)?;
+    }
     let server = Server::start(ServerConfig {
         coap: args.coap,
         shards: args.shards.map_or(0, usize::from),
@@ -86,6 +91,17 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         .build()
         .context("starting the control plane")?
         .block_on(serve(args, server, http))
+}
+
+/// Makes the data folder, if it is missing, for this user alone: without security a registration id
+/// is all that somebody needs to take a device's registration over. A folder that is there keeps
+/// the mode its owner gave it.
+fn make_private(folder: &Path) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))
 }
 
 async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::Result<()> {
@@ -167,4 +183,25 @@ fn announce(args: &ServeArgs, coap: SocketAddr, http: SocketAddr) {
     let _ = output
         .write_all(text.as_bytes())
         .and_then(|()| output.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn a_new_data_folder_is_for_this_user_alone() {
+        let parent = std::env::temp_dir().join(format!("dunlin-serve-{}", std::process::id()));
+        let folder = parent.join("data");
+        let mode = || fs::metadata(&folder).unwrap().mode() & 0o777;
+        make_private(&folder).unwrap();
+        assert_eq!(mode(), 0o700);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).unwrap();
+        make_private(&folder).unwrap();
+        assert_eq!(mode(), 0o750, "the owner's choice");
+        fs::remove_dir_all(parent).unwrap();
+    }
 }

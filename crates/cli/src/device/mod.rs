@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 pub(crate) use objects::{Dice, Objects, unix_time};
 use shell::Reply;
 
+use crate::terminal::shown;
 use crate::uri::resolve;
 
 /// Bytes of the largest payload, in blocks or whole: enough for a small firmware image.
@@ -102,8 +103,9 @@ async fn run_device(args: &DeviceArgs) -> anyhow::Result<()> {
 }
 
 /// Lines of standard input, read by a thread of their own; the channel closes at the end.
-fn read_lines() -> anyhow::Result<mpsc::UnboundedReceiver<String>> {
-    let (sender, receiver) = mpsc::unbounded_channel();
+fn read_lines() -> anyhow::Result<mpsc::Receiver<String>> {
+    // A pipe waits, as for anybody who reads slowly.
+    let (sender, receiver) = mpsc::channel(64);
     if std::io::stdin().is_terminal() {
         println_flushed("type help for the commands");
     }
@@ -111,7 +113,7 @@ fn read_lines() -> anyhow::Result<mpsc::UnboundedReceiver<String>> {
         .name("stdin".to_owned())
         .spawn(move || {
             for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
+                if sender.blocking_send(line).is_err() {
                     break;
                 }
             }
@@ -207,7 +209,7 @@ impl Runner {
 
     async fn run(
         &mut self,
-        mut lines: Option<mpsc::UnboundedReceiver<String>>,
+        mut lines: Option<mpsc::Receiver<String>>,
         once: bool,
     ) -> anyhow::Result<()> {
         let mut interrupt =
@@ -314,7 +316,7 @@ impl Runner {
             }
         }
         for event in events {
-            println_flushed(&self.describe(event, now));
+            println_flushed(&shown(&self.describe(event, now)));
             self.react(event, now, once);
         }
         self.tell_silence();
@@ -409,7 +411,7 @@ impl Runner {
     }
 }
 
-async fn next_line(lines: &mut Option<mpsc::UnboundedReceiver<String>>) -> Option<String> {
+async fn next_line(lines: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
     match lines {
         Some(lines) => lines.recv().await,
         None => std::future::pending().await,

@@ -215,11 +215,11 @@ async fn the_end_of_input_leaves_the_server() {
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let mut runner = super::Runner::new(&arguments, address, socket).unwrap();
     runner.client.connect(runner.clock.now(), address);
-    let (sender, lines) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, lines) = tokio::sync::mpsc::channel(64);
     let typist = tokio::spawn(async move {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         for line in ["update", "advance-time 10"] {
-            sender.send(line.to_owned()).unwrap();
+            sender.send(line.to_owned()).await.unwrap();
         }
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     });

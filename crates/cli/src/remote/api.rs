@@ -7,6 +7,8 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 use ureq::{Agent, http};
 
+use crate::terminal::shown;
+
 /// A server's REST API.
 pub(crate) struct Api {
     agent: Agent,
@@ -99,8 +101,8 @@ impl Api {
         if status.is_success() {
             return Ok(answer);
         }
-        let title = answer["title"].as_str().unwrap_or("error").to_owned();
-        let detail = answer["detail"].as_str().unwrap_or_default();
+        let title = shown(answer["title"].as_str().unwrap_or("error"));
+        let detail = shown(answer["detail"].as_str().unwrap_or_default());
         Err(anyhow!("{detail}").context(format!("{title} ({})", status.as_u16())))
     }
 

@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 
 use api::Api;
 
+use crate::terminal;
+
 /// Which server, and how to print.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Remote {
@@ -223,7 +225,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
         }
     };
     if remote.json {
-        print::out(&format!("{answer:#}\n"))
+        print::out(&(terminal::json(&answer, true) + "\n"))
     } else {
         print::out(&print(&answer))
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::Api;
 use super::print;
+use crate::terminal;
 
 /// How long a device is given for its first answer before it is told that it lets one wait.
 const FIRST_ANSWER: Duration = Duration::from_secs(3);
@@ -70,7 +71,7 @@ pub(super) fn run(
     let mut seen = 0;
     let mut show = |data: &Value| {
         let text = if as_json {
-            format!("{data}\n")
+            terminal::json(data, false) + "\n"
         } else {
             print::records(data)
         };

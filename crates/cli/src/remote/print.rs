@@ -5,6 +5,8 @@ use std::io::{ErrorKind, Write};
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::terminal::{json, shown};
+
 /// Writes to standard output. When nobody reads on (`| head`), that is the end.
 pub(super) fn out(text: &str) -> anyhow::Result<()> {
     let mut output = std::io::stdout().lock();
@@ -20,17 +22,10 @@ pub(super) fn out(text: &str) -> anyhow::Result<()> {
 /// A string without its quotes, other values as JSON. Whatever would move the cursor or speak to
 /// the terminal is shown as an escape: names and values are the device's words.
 pub(super) fn word(value: &Value) -> String {
-    let Some(text) = value.as_str() else {
-        return value.to_string();
-    };
-    text.chars().fold(String::new(), |mut shown, character| {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-        shown
-    })
+    match value.as_str() {
+        Some(text) => shown(text),
+        None => json(value, false),
+    }
 }
 
 /// Unix seconds as in `2026-11-18 11:06:40.5Z`.
@@ -191,7 +186,7 @@ pub(super) fn links(answer: &Value) -> String {
 
 pub(super) fn code(answer: &Value) -> String {
     match answer["location"].as_str() {
-        Some(location) => format!("{} {location}\n", word(&answer["code"])),
+        Some(location) => format!("{} {}\n", word(&answer["code"]), shown(location)),
         None => format!("{}\n", word(&answer["code"])),
     }
 }
