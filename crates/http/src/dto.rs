@@ -85,11 +85,11 @@ impl From<Device> for DeviceDto {
             expires_at: device.expires_at,
             objects: device
                 .objects
-                .into_iter()
+                .iter()
                 .map(|object| ObjectDto {
                     id: object.id,
                     version: object.version.to_string(),
-                    instances: object.instances,
+                    instances: object.instances.clone(),
                 })
                 .collect(),
             attributes: device.attributes.into_iter().collect(),

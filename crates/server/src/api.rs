@@ -3,10 +3,11 @@
 
 use core::time::Duration;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use dunlin_coap::Code;
 use dunlin_lwm2m::operation::Operation;
-use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, Path, Version};
+use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, OwnedValue, Path, Version};
 
 /// A registered device.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +38,8 @@ pub struct Device {
     pub updated_at: f64,
     /// When the registration ends without an Update, in Unix seconds; `None` is never.
     pub expires_at: Option<f64>,
-    /// Objects and their instances, in ascending order.
-    pub objects: Vec<DeviceObject>,
+    /// Objects and their instances, in ascending order; devices that are alike share them.
+    pub objects: Arc<[DeviceObject]>,
     /// Query parameters the standard does not know.
     pub attributes: Vec<(String, String)>,
     /// What the device did against the standard and was tolerated, in words with the clause.
@@ -204,4 +205,14 @@ pub struct Stats {
     /// Name and value of every counter, in a stable order; names in Prometheus style without
     /// prefix, e.g. `registrations_total`, `datagrams_dropped_total{reason="malformed"}`.
     pub counters: Vec<(String, u64)>,
+}
+
+/// The memory that a record takes, about.
+pub(crate) fn record_bytes(record: &OwnedRecord) -> usize {
+    let text = match &record.value {
+        Some(OwnedValue::String(text) | OwnedValue::CoreLink(text)) => text.len(),
+        Some(OwnedValue::Opaque(bytes)) => bytes.len(),
+        _ => 0,
+    };
+    size_of::<OwnedRecord>() + text
 }

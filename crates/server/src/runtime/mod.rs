@@ -315,7 +315,8 @@ fn restore(
                 limits: config.limits,
                 transmission: config.transmission,
                 unix_origin,
-                durable: config.durable && config.data.is_some(),
+                durable: config.durable && config.data.is_some() && store.keeps(),
+                stored: store.keeps(),
                 directory: Arc::clone(&directory),
                 models: Arc::clone(&models),
             })

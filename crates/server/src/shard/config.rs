@@ -53,6 +53,9 @@ pub struct ShardConfig {
     /// Whether replies that promise something durable wait for `Input::Durable`. With `false`
     /// they go out at once; `Output::Persist` comes all the same.
     pub durable: bool,
+    /// Whether there is a store at all. With `false` nothing is persisted, and nothing waits for
+    /// it.
+    pub stored: bool,
     /// Which shard holds which endpoint, and the wishes; one for all shards.
     pub directory: Arc<Directory>,
     /// Types of resources; one for all shards.
@@ -70,6 +73,7 @@ impl ShardConfig {
             transmission: TransmissionParameters::default(),
             unix_origin: 0.0,
             durable: false,
+            stored: true,
             directory,
             models: Arc::new(NoObjectTypes),
         }

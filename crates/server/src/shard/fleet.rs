@@ -1,6 +1,7 @@
 //! What many devices have in common: parameters and object lists, each kept once.
 
 use core::fmt::Write as _;
+use std::sync::Arc;
 
 use dunlin_coap::{Code, Message, MessageWriter, OptionNumber, Type, path};
 use dunlin_lwm2m::definition::{ResourceType, Types};
@@ -173,7 +174,7 @@ pub(super) struct DeviceObjects {
     /// The alternate path, `/` when there is none.
     pub(super) root: Box<str>,
     pub(super) formats: Box<[ContentFormat]>,
-    pub(super) objects: Box<[DeviceObject]>,
+    pub(super) objects: Arc<[DeviceObject]>,
     pub(super) faults: Faults,
 }
 

@@ -21,6 +21,7 @@ use dunlin_lwm2m::registration::{
     ObjectList, RegisterParameters, RegistrationError, UpdateParameters,
 };
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::activity::{Activity, Need, Observation, Task};
 use super::fleet::{self, DeviceObjects, ParameterSet};
@@ -216,7 +217,7 @@ impl Shard {
     /// their time.
     fn is_crowded(&self, address: SocketAddr) -> bool {
         let limit = self.config.limits.registrations_per_address;
-        self.registry.at(address).take(limit).count() >= limit
+        self.registry.has_at(address, limit)
     }
 
     /// Whether there is room for parameters of so many bytes that no device has yet.
@@ -627,6 +628,9 @@ impl Shard {
     }
 
     fn persist_registration(&mut self, now: Instant, slot: u32, epoch: u64) {
+        if !self.config.stored {
+            return;
+        }
         let Some(registration) = self.registry.get(slot).copied() else {
             return;
         };
@@ -672,7 +676,7 @@ impl Shard {
                 .max(f64::from(registration.registered)),
             expires_at: (registration.deadline != NEVER)
                 .then(|| self.unix_of_tick(registration.deadline)),
-            objects: list.objects.to_vec(),
+            objects: Arc::clone(&list.objects),
             attributes: parameters
                 .extra
                 .iter()

@@ -156,6 +156,8 @@ impl Shard {
         config.limits.exchanges = config.limits.exchanges.max(1);
         config.limits.paced = config.limits.paced.max(1);
         config.shards = config.shards.max(1);
+        // Nothing would ever tell that it is on disk.
+        config.durable &= config.stored;
         let limits = config.limits;
         let seed = config.directory.seed() ^ u64::from(config.index).rotate_left(32);
         let storage = SliceStorage {
@@ -264,6 +266,9 @@ impl Shard {
     }
 
     fn persist(&mut self, change: Persist) {
+        if !self.config.stored {
+            return;
+        }
         self.sequence += 1;
         self.queue.persist(self.sequence, change);
     }

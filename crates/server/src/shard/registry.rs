@@ -252,6 +252,14 @@ impl Registry {
             .filter(move |slot| self.arena.get(*slot).is_at(&address))
     }
 
+    /// Whether at least `count` registrations were made from an address.
+    pub(super) fn has_at(&self, address: SocketAddr, count: usize) -> bool {
+        // Few others have the same hash: looking at the records themselves is seldom needed.
+        let hash = self.hash_address(&address);
+        self.by_address.iter_hash(hash).take(count).count() >= count
+            && self.at(address).take(count).count() >= count
+    }
+
     /// Adds a registration; the name must not be registered, and has at most 255 bytes.
     pub(super) fn insert(&mut self, new: &New<'_>) -> Option<u32> {
         let slot = self.arena.take();
@@ -429,6 +437,7 @@ mod tests {
         let other = registry.insert(&new("c", address)).expect("room");
         assert!(![3, 5].contains(&other));
         assert_eq!(registry.at(address).count(), 3);
+        assert!(registry.has_at(address, 3) && !registry.has_at(address, 4));
         // Place 3 stood in the list of free places when it was asked for: it is not given twice.
         for name in ["d", "e", "f", "g", "h"] {
             let slot = registry.insert(&new(name, address)).expect("room");

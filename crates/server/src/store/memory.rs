@@ -15,6 +15,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn keeps(&self) -> bool {
+        false
+    }
+
     fn first_event(&mut self) -> Result<u64, StoreError> {
         Ok(1)
     }

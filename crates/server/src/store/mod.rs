@@ -58,6 +58,11 @@ pub trait Store: Send {
     /// When they are not. The same group may be tried again.
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
+    /// Whether anything that is committed outlives the process; nothing is handed over otherwise.
+    fn keeps(&self) -> bool {
+        true
+    }
+
     /// The number from which events may be counted: none from it on was ever given out.
     ///
     /// # Errors

@@ -366,3 +366,17 @@ fn a_store_that_is_behind_refuses_instead_of_piling_up() {
             .is_empty()
     );
 }
+
+#[test]
+fn without_a_store_nothing_is_persisted_and_nothing_waits() {
+    let mut world = World::with(ShardConfig {
+        durable: true,
+        stored: false,
+        ..config()
+    });
+    let mut peer = Peer::new(1);
+    let register = peer.register_message(&["lt=60", "lwm2m=1.1"], LIST);
+    let sent = world.exchange(peer.address, &register);
+    peer.registered(&sent);
+    assert!(world.persisted.is_empty(), "{:?}", world.persisted);
+}
