@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dunlin_coap::Code;
 use dunlin_lwm2m::operation::Operation;
-use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, Path, Version};
+use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, OwnedValue, Path, Version};
 
 /// A registered device.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,4 +205,14 @@ pub struct Stats {
     /// Name and value of every counter, in a stable order; names in Prometheus style without
     /// prefix, e.g. `registrations_total`, `datagrams_dropped_total{reason="malformed"}`.
     pub counters: Vec<(String, u64)>,
+}
+
+/// The memory that a record takes, about.
+pub(crate) fn record_bytes(record: &OwnedRecord) -> usize {
+    let text = match &record.value {
+        Some(OwnedValue::String(text) | OwnedValue::CoreLink(text)) => text.len(),
+        Some(OwnedValue::Opaque(bytes)) => bytes.len(),
+        _ => 0,
+    };
+    size_of::<OwnedRecord>() + text
 }

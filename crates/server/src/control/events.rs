@@ -9,10 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::api::{Event, EventKind};
+use crate::api::{Event, EventKind, record_bytes};
 
 /// How many events can be replayed.
 pub const EVENTS_KEPT: usize = 8192;
+
+/// How many bytes they may take; fewer are kept when they are large.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// No event has this number.
 const CLOSED: u64 = u64::MAX;
@@ -27,6 +30,8 @@ pub(crate) struct EventBus {
 #[derive(Debug)]
 struct Ring {
     events: VecDeque<Arc<Event>>,
+    /// What `events` take.
+    bytes: usize,
     next_id: u64,
     published: u64,
 }
@@ -39,12 +44,49 @@ pub(crate) struct Happened {
     pub(crate) kind: EventKind,
 }
 
+impl Ring {
+    /// Keeps an event; the oldest give way, by number and by bytes.
+    fn push(&mut self, event: Event) {
+        self.bytes += bytes_of(&event);
+        self.events.push_back(Arc::new(event));
+        while self.events.len() > EVENTS_KEPT || (self.bytes > MAX_BYTES && self.events.len() > 1) {
+            let Some(oldest) = self.events.pop_front() else {
+                return;
+            };
+            self.bytes -= bytes_of(&oldest);
+        }
+    }
+}
+
+/// The memory that an event takes, about: what a device can make large counts by its length.
+fn bytes_of(event: &Event) -> usize {
+    const SMALL: usize = 512;
+    match &event.kind {
+        EventKind::Notification { records, .. } => {
+            SMALL + records.iter().map(record_bytes).sum::<usize>()
+        }
+        EventKind::Registration(device) | EventKind::Update(device) => {
+            let texts = device
+                .attributes
+                .iter()
+                .map(|(name, value)| 64 + name.len() + value.len());
+            let instances = device
+                .objects
+                .iter()
+                .map(|object| 64 + 2 * object.instances.len());
+            SMALL + texts.sum::<usize>() + instances.sum::<usize>()
+        }
+        EventKind::Deregistration | EventKind::Expiry => SMALL,
+    }
+}
+
 impl EventBus {
     /// A bus whose first event gets the number `first`.
     pub(crate) fn new(first: u64) -> Self {
         Self {
             ring: Mutex::new(Ring {
                 events: VecDeque::with_capacity(EVENTS_KEPT),
+                bytes: 0,
                 next_id: first.max(1),
                 published: 0,
             }),
@@ -71,10 +113,7 @@ impl EventBus {
             };
             ring.next_id += 1;
             ring.published += 1;
-            if ring.events.len() >= EVENTS_KEPT {
-                ring.events.pop_front();
-            }
-            ring.events.push_back(Arc::new(event));
+            ring.push(event);
         }
         let newest = ring.next_id - 1;
         drop(ring);

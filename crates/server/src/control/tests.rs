@@ -24,6 +24,31 @@ fn names(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|index| format!("dev-{index}"))
 }
 
+#[test]
+fn large_events_do_not_fill_the_memory() {
+    let bus = bus(1);
+    let record = dunlin_lwm2m::OwnedRecord::new(
+        Path::resource(3303, 0, 5750),
+        dunlin_lwm2m::OwnedValue::Opaque(vec![0; 1024 * 1024]),
+    );
+    let mut subscription = bus.subscribe(None);
+    for _ in 0..100 {
+        bus.publish(&mut vec![Happened {
+            time: 1.0,
+            endpoint: "dev".to_owned(),
+            kind: EventKind::Notification {
+                wish: 1,
+                path: Path::object(3303),
+                records: vec![record.clone()],
+            },
+        }]);
+    }
+    // 64 MiB of them are kept; who was behind is told so.
+    assert_eq!(drain(&mut subscription), [-100]);
+    assert_eq!(drain(&mut bus.subscribe(Some(60))).len(), 40);
+    assert_eq!(drain(&mut bus.subscribe(Some(30))), [-100]);
+}
+
 /// Everything that is ready, as numbers; a reset as `-number`.
 fn drain(subscription: &mut Subscription) -> Vec<i64> {
     std::iter::from_fn(|| subscription.ready())

@@ -92,7 +92,7 @@ impl Worker {
             self.handle(now, Input::Durable { through }, out);
         }
         for (from, bytes) in work.datagrams() {
-            self.handle(now, Input::Datagram { from, bytes }, out);
+            self.datagram(now, from, bytes, out);
         }
         for (id, command, reply) in work.commands.drain(..) {
             if let Some(reply) = reply {

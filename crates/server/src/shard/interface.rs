@@ -15,7 +15,7 @@
 //! again, since notifications that were rejected meanwhile ended them.
 
 use dunlin_coap::block::Block;
-use dunlin_coap::{Code, Instant, Message, ReplyTo, Rng, Token};
+use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo, Rng, Token};
 use dunlin_lwm2m::Version;
 use dunlin_lwm2m::registration::{
     ObjectList, RegisterParameters, RegistrationError, UpdateParameters,
@@ -87,6 +87,17 @@ pub(super) enum Refusal {
     Behind,
 }
 
+/// The standard knows seven parameters (Core 1.2 §6.2.1); devices add a few. Merging those of an
+/// Update takes time by their number squared.
+const MAX_PARAMETERS: usize = 32;
+
+fn has_many_parameters(message: &Message<'_>) -> bool {
+    message
+        .values(OptionNumber::URI_QUERY)
+        .nth(MAX_PARAMETERS)
+        .is_some()
+}
+
 impl From<RegistrationError> for Refusal {
     fn from(error: RegistrationError) -> Self {
         Self::Registration(error)
@@ -129,6 +140,9 @@ impl Shard {
     ) -> Result<u32, Refusal> {
         if self.is_behind() {
             return Err(Refusal::Behind);
+        }
+        if has_many_parameters(message) {
+            return Err(Refusal::TooLongParameters);
         }
         let parameters = RegisterParameters::parse_with_body(message, body)?;
         // Without security there is no identity that could stand for the name (Core 1.2 §6.2.1).
@@ -280,6 +294,9 @@ impl Shard {
         let old = self.parameters.get(registration.parameters);
         let (version, mut lifetime) = (old.version, old.lifetime);
         let old_faults = old.faults;
+        if has_many_parameters(message) {
+            return Err(Refusal::TooLongParameters);
+        }
         let parameters = UpdateParameters::parse_with_body(message, body, version)?;
         let from = asker.reply_to.peer();
         let moved = registration.address() != from;

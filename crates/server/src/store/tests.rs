@@ -394,7 +394,7 @@ fn a_failing_disk_promises_nothing_and_recovers() {
     until("the problem is known", || handle.problem().is_some());
     handle.push(&mut vec![change(0, 2)]);
     assert_eq!(*reports.all.lock().unwrap(), []);
-    assert_eq!(handle.backlog(), 2);
+    assert_eq!(handle.backlog(), 2 * 128);
     recorder.broken.store(false, Ordering::Relaxed);
     until("everything is written", || handle.backlog() == 0);
     assert_eq!(handle.problem(), None);

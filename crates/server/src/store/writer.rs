@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::api::record_bytes;
+use crate::shard::Persist;
 use crate::store::{Change, Store};
 
 /// Changes of one transaction at most.
@@ -14,7 +16,7 @@ const GROUP: usize = 1000;
 const YIELDS: usize = 8;
 /// Backlog beyond which shards take no more datagrams: a disk that stands still must not fill the
 /// memory.
-pub(crate) const MAX_BACKLOG: usize = 256 * 1024;
+pub(crate) const MAX_BACKLOG: usize = 256 * 1024 * 1024;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LAST_BACKOFF: Duration = Duration::from_secs(10);
 /// Failed attempts at the end before what is left (none of it acknowledged) is given up.
@@ -96,7 +98,7 @@ impl WriterHandle {
         }
         self.shared
             .backlog
-            .fetch_add(changes.len(), Ordering::Relaxed);
+            .fetch_add(bytes_of(changes), Ordering::Relaxed);
         let mut queue = self.shared.queue();
         let sleeping = queue.changes.is_empty();
         queue.changes.extend(changes.drain(..));
@@ -106,7 +108,7 @@ impl WriterHandle {
         }
     }
 
-    /// Changes that are not on disk yet.
+    /// Bytes of changes that are not on disk yet, about.
     pub(crate) fn backlog(&self) -> usize {
         self.shared.backlog.load(Ordering::Relaxed)
     }
@@ -138,9 +140,20 @@ impl WriterHandle {
                 "store_errors_total",
                 counters.errors.load(Ordering::Relaxed),
             ),
-            ("store_backlog", self.backlog() as u64),
+            ("store_backlog_bytes", self.backlog() as u64),
         ]
     }
+}
+
+/// The memory that changes take, about: what a device can make large counts by its length.
+fn bytes_of(changes: &[Change]) -> usize {
+    const SMALL: usize = 128;
+    let one = |change: &Change| match &change.change {
+        Persist::Registration(stored) => SMALL + stored.parameters.len() + stored.links.len(),
+        Persist::Values(stored) => SMALL + stored.records.iter().map(record_bytes).sum::<usize>(),
+        Persist::RemoveRegistration { .. } | Persist::Wish(_) | Persist::RemoveWish { .. } => SMALL,
+    };
+    changes.iter().map(one).sum()
 }
 
 impl Shared {
@@ -264,7 +277,7 @@ impl<L: Listener> Writer<L> {
     fn report(&mut self, group: &[Change]) {
         self.shared
             .backlog
-            .fetch_sub(group.len(), Ordering::Relaxed);
+            .fetch_sub(bytes_of(group), Ordering::Relaxed);
         self.through.fill(0);
         for change in group {
             let shard = usize::from(change.shard);

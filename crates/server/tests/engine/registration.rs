@@ -731,3 +731,18 @@ fn links_come_in_blocks_when_asked_so() {
     assert_eq!(ask(4, &[0x07]).0, Code::BAD_REQUEST);
     assert_eq!(ask(5, &[0x06]).2.len(), 23);
 }
+
+#[test]
+fn parameters_are_bounded_by_number() {
+    let mut world = World::new();
+    let mut peer = Peer::up(1, &mut world);
+    // Two thousand bytes would be allowed; to merge six hundred parameters takes too long.
+    let many: Vec<String> = (0..33).map(|number| format!("x{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(peer.update(&mut world, &many), Code::BAD_REQUEST);
+    assert_eq!(peer.update(&mut world, &many[..32]), Code::CHANGED);
+    let from: SocketAddr = "192.0.2.9:5000".parse().expect("address");
+    let queries = [&["ep=a", "lt=300", "lwm2m=1.1"][..], &many[..30]].concat();
+    let answer = world.exchange(from, &register_message(1, &queries, LIST));
+    assert_eq!(answer.message().code, Code::BAD_REQUEST);
+}
