@@ -9,7 +9,7 @@ use core::time::Duration;
 use dunlin_coap::link::Links;
 use dunlin_lwm2m::model::{Models, ResourceModel};
 use dunlin_lwm2m::operation::{Operation, WriteMode};
-use dunlin_lwm2m::{ContentFormat, Level, MAX_ID, OwnedRecord, Path};
+use dunlin_lwm2m::{ContentFormat, DataType, Level, MAX_ID, OwnedRecord, Path};
 use dunlin_server::api::{Device, DeviceOperation, OperateError, OperateOptions, Outcome};
 use dunlin_server::control::Control;
 use serde::Deserialize;
@@ -530,7 +530,7 @@ fn to_record(
     };
     let defined = definition(models, device, object, resource);
     let data_type = match &record.data_type {
-        Some(name) => Some(json::data_type(name).ok_or_else(|| {
+        Some(name) => Some(DataType::from_name(name).ok_or_else(|| {
             Problem::bad_request("Bad body", format!("{name:?} is not a type of a resource."))
         })?),
         None => defined.and_then(|resource| resource.data_type),

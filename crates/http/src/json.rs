@@ -97,23 +97,6 @@ fn untyped(json: &Json) -> Result<OwnedValue, String> {
     }
 }
 
-/// The type of a name as in the object definitions.
-pub(crate) fn data_type(name: &str) -> Option<DataType> {
-    [
-        DataType::String,
-        DataType::Integer,
-        DataType::Unsigned,
-        DataType::Float,
-        DataType::Boolean,
-        DataType::Opaque,
-        DataType::Time,
-        DataType::ObjectLink,
-        DataType::CoreLink,
-    ]
-    .into_iter()
-    .find(|data_type| data_type.name() == name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

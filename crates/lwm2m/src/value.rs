@@ -29,6 +29,32 @@ pub enum DataType {
 }
 
 impl DataType {
+    /// All types.
+    pub const ALL: [Self; 9] = [
+        Self::String,
+        Self::Integer,
+        Self::Unsigned,
+        Self::Float,
+        Self::Boolean,
+        Self::Opaque,
+        Self::Time,
+        Self::ObjectLink,
+        Self::CoreLink,
+    ];
+
+    /// The type of a word of the object definition files.
+    ///
+    /// ```
+    /// use dunlin_lwm2m::DataType;
+    /// assert_eq!(DataType::from_name("Objlnk"), Some(DataType::ObjectLink));
+    /// assert_eq!(DataType::from_name("objlnk"), None);
+    /// ```
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|data_type| data_type.name() == name)
+    }
+
     /// The word the object definition files use.
     pub const fn name(self) -> &'static str {
         match self {

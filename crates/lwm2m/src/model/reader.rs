@@ -471,8 +471,7 @@ impl<'a, 'input> Reader<'a, 'input> {
         let data_type = match text {
             "" => None,
             text => {
-                let known = DATA_TYPES.iter().find(|known| known.name() == text);
-                let Some(known) = known else {
+                let Some(known) = DataType::from_name(text) else {
                     let message = format!(
                         "type {text:?}; write String, Integer, Unsigned Integer, Float, Boolean, \
                          Opaque, Time, Objlnk, Corelnk, or nothing for an executable resource"
@@ -480,7 +479,7 @@ impl<'a, 'input> Reader<'a, 'input> {
                     self.fail(Rule::Check(412), at, message);
                     return None;
                 };
-                Some(*known)
+                Some(known)
             }
         };
         if let Some(child) = &child {
@@ -650,18 +649,6 @@ impl<'a, 'input> Reader<'a, 'input> {
         self.child(node, name).map_or(node, |child| child.node)
     }
 }
-
-const DATA_TYPES: [DataType; 9] = [
-    DataType::String,
-    DataType::Integer,
-    DataType::Unsigned,
-    DataType::Float,
-    DataType::Boolean,
-    DataType::Opaque,
-    DataType::Time,
-    DataType::ObjectLink,
-    DataType::CoreLink,
-];
 
 /// `xs:unsignedShort`
 fn unsigned_short(text: &str) -> Option<u16> {

@@ -25,19 +25,7 @@ pub(super) fn value_to_columns(value: &OwnedValue) -> (&'static str, Column) {
 
 /// The value again; `None` when the columns make no sense.
 pub(super) fn value_from_columns(data_type: &str, column: ValueRef<'_>) -> Option<OwnedValue> {
-    let data_type = [
-        DataType::String,
-        DataType::Integer,
-        DataType::Unsigned,
-        DataType::Float,
-        DataType::Boolean,
-        DataType::Opaque,
-        DataType::Time,
-        DataType::ObjectLink,
-        DataType::CoreLink,
-    ]
-    .into_iter()
-    .find(|known| known.name() == data_type)?;
+    let data_type = DataType::from_name(data_type)?;
     let text = || column.as_str().ok();
     let integer = || column.as_i64().ok();
     Some(match data_type {
