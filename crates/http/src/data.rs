@@ -32,8 +32,9 @@ use crate::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OperateQuery {
-    /// Content format: a number, or text, opaque, cbor, senml-json, senml-cbor, tlv. The server
-    /// chooses one that the device's version knows when it is absent.
+    /// Content format: a number, or text, opaque, cbor, senml-json, senml-cbor, tlv, json (of
+    /// 1.0), lwm2m-cbor (of 1.2). The server chooses one that the device's version knows when it
+    /// is absent.
     format: Option<String>,
     /// Seconds to wait for the device, 0.1 to 3600; 95 when absent, which is longer than CoAP
     /// retransmits.
@@ -72,7 +73,7 @@ impl OperateQuery {
                             "Bad format",
                             format!(
                                 "{text:?} is not a content format: give its number, or text, \
-                                 opaque, cbor, senml-json, senml-cbor, tlv."
+                                 opaque, cbor, senml-json, senml-cbor, tlv, json, lwm2m-cbor."
                             ),
                         )
                     })?,

@@ -44,8 +44,38 @@ formats! {
     SENML_JSON = 110, "senml-json";
     /// application/senml+cbor (since 1.1)
     SENML_CBOR = 112, "senml-cbor";
+    /// application/senml-etch+json (since 1.2): bodies of composite requests
+    SENML_ETCH_JSON = 320, "senml-etch-json";
+    /// application/senml-etch+cbor (since 1.2): bodies of composite requests
+    SENML_ETCH_CBOR = 322, "senml-etch-cbor";
     /// application/vnd.oma.lwm2m+tlv
     TLV = 11542, "tlv";
+    /// application/vnd.oma.lwm2m+json: the JSON of 1.0, which OMA defined before SenML
+    LWM2M_JSON = 11543, "json";
+    /// application/vnd.oma.lwm2m+cbor (since 1.2)
+    LWM2M_CBOR = 11544, "lwm2m-cbor";
+}
+
+impl ContentFormat {
+    /// The format a number stands for: drafts before 1.0 numbered text, TLV, JSON and opaque 1541
+    /// to 1544, and devices of that time are in the field. Any other number stands for itself.
+    ///
+    /// For reading only: nobody is asked for a number that IANA never gave.
+    ///
+    /// ```
+    /// use dunlin_lwm2m::ContentFormat;
+    /// assert_eq!(ContentFormat(1542).current(), ContentFormat::TLV);
+    /// assert_eq!(ContentFormat::TLV.current(), ContentFormat::TLV);
+    /// ```
+    pub const fn current(self) -> Self {
+        match self.0 {
+            1541 => Self::TEXT,
+            1542 => Self::TLV,
+            1543 => Self::LWM2M_JSON,
+            1544 => Self::OPAQUE,
+            _ => self,
+        }
+    }
 }
 
 impl fmt::Debug for ContentFormat {

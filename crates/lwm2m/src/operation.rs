@@ -253,12 +253,6 @@ impl fmt::Display for OperationError {
 
 impl core::error::Error for OperationError {}
 
-/// `application/vnd.oma.lwm2m+json` (1.0) and `application/vnd.oma.lwm2m+cbor` (1.2): a POST
-/// with one of them on a resource is a Partial Update even where the format is not implemented,
-/// and is refused as such.
-const LWM2M_JSON: ContentFormat = ContentFormat(11543);
-const LWM2M_CBOR: ContentFormat = ContentFormat(11544);
-
 /// Transport 1.2 §6.6.1 prints the binding of a Registration Update Trigger as a query, `?0=U`,
 /// where Core has the payload `0='U'`. A client takes both.
 const BINDING_QUERIES: [(&str, &str); 6] = [
@@ -401,7 +395,7 @@ impl<'a> WireOperation<'a> {
                     body: body.ok_or(OperationError::ContentFormatMissing)?,
                 })
             }
-            (_, Level::Resource) => match format {
+            (_, Level::Resource) => match format.map(ContentFormat::current) {
                 None | Some(ContentFormat::TEXT) => Ok(Self::Execute {
                     path,
                     arguments: read_arguments(message, bytes)?,
@@ -410,8 +404,8 @@ impl<'a> WireOperation<'a> {
                     format @ (ContentFormat::TLV
                     | ContentFormat::SENML_JSON
                     | ContentFormat::SENML_CBOR
-                    | LWM2M_JSON
-                    | LWM2M_CBOR),
+                    | ContentFormat::LWM2M_JSON
+                    | ContentFormat::LWM2M_CBOR),
                 ) => {
                     no_query(message)?;
                     Ok(Self::Write {

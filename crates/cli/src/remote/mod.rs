@@ -54,7 +54,8 @@ pub(crate) enum Command {
         endpoint: String,
         /// As in /3/0/9
         path: String,
-        /// Content format to ask for: text, opaque, cbor, senml-json, senml-cbor, tlv or a number
+        /// Content format to ask for: text, opaque, cbor, senml-json, senml-cbor, tlv,
+        /// json, lwm2m-cbor or a number
         #[arg(long)]
         format: Option<String>,
     },

@@ -119,7 +119,7 @@ pub fn reader<'a>(
     scratch: &'a mut [u8],
 ) -> Result<Reader<'a>, FormatError> {
     let scope = scope.into();
-    let format = match format {
+    let format = match format.current() {
         ContentFormat::SENML_JSON => {
             FormatReader::SenmlJson(senml_json::Reader::new(payload, scope, types, scratch))
         }
@@ -128,7 +128,8 @@ pub fn reader<'a>(
         }
         ContentFormat::TLV => FormatReader::Tlv(tlv::Reader::new(payload, scope.target, types)?),
         _ => {
-            let single = single::Format::of(format).ok_or(FormatError::Unsupported(format))?;
+            let single =
+                single::Format::of(format.current()).ok_or(FormatError::Unsupported(format))?;
             let target = scope.target;
             FormatReader::Single(single::Reader::new(
                 single, payload, target, types, scratch,

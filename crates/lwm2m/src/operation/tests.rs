@@ -247,6 +247,10 @@ fn post_is_create_update_or_execute() {
         (R, Some(112), b"x", "Update /3303/0/5700 112 [120]"),
         (R, Some(11543), b"x", "Update /3303/0/5700 11543 [120]"),
         (R, Some(11544), b"x", "Update /3303/0/5700 11544 [120]"),
+        // Numbers of drafts before 1.0.
+        (R, Some(1542), b"x", "Update /3303/0/5700 11542 [120]"),
+        (R, Some(1543), b"x", "Update /3303/0/5700 11543 [120]"),
+        (R, Some(1541), b"5", "Execute /3303/0/5700 5"),
         (R, None, b"", "Execute /3303/0/5700 "),
         (R, None, b"5", "Execute /3303/0/5700 5"),
         (R, Some(0), b"0='U'", "Execute /3303/0/5700 0='U'"),
