@@ -186,6 +186,10 @@ fn no_source_is_longer_than_800_lines() {
             }
             for (path, text) in sources(folder, ending) {
                 let lines = text.lines().count();
+                // What a generator writes is a table, not a job.
+                if text.contains("//! Generated from the files in `objects/`; do not edit") {
+                    continue;
+                }
                 assert!(lines <= 800, "{path} has {lines} lines; split it by jobs");
             }
         }

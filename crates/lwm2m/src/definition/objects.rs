@@ -224,6 +224,197 @@ pub static CONNECTIVITY_STATISTICS: ObjectDefinition = ObjectDefinition {
     ],
 };
 
+/// LWM2M Software Management (`/9`), version 1.0.
+pub static SOFTWARE_MANAGEMENT: ObjectDefinition = ObjectDefinition {
+    id: 9,
+    name: "LWM2M Software Management",
+    version: ObjectVersion { major: 1, minor: 0 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "PkgName", Operations::R, Some(DataType::String)).mandatory().range(0.0, 255.0),
+        ResourceDefinition::new(1, "PkgVersion", Operations::R, Some(DataType::String)).mandatory().range(0.0, 255.0),
+        ResourceDefinition::new(2, "Package", Operations::W, Some(DataType::Opaque)),
+        ResourceDefinition::new(3, "Package URI", Operations::W, Some(DataType::String)).range(0.0, 255.0),
+        ResourceDefinition::new(4, "Install", Operations::E, None).mandatory(),
+        ResourceDefinition::new(5, "Checkpoint", Operations::R, Some(DataType::ObjectLink)),
+        ResourceDefinition::new(6, "Uninstall", Operations::E, None).mandatory(),
+        ResourceDefinition::new(7, "Update State", Operations::R, Some(DataType::Integer)).mandatory().range(0.0, 4.0),
+        ResourceDefinition::new(8, "Update Supported Objects", Operations::RW, Some(DataType::Boolean)),
+        ResourceDefinition::new(9, "Update Result", Operations::R, Some(DataType::Integer)).mandatory().range(0.0, 200.0),
+        ResourceDefinition::new(10, "Activate", Operations::E, None).mandatory(),
+        ResourceDefinition::new(11, "Deactivate", Operations::E, None).mandatory(),
+        ResourceDefinition::new(12, "Activation State", Operations::R, Some(DataType::Boolean)).mandatory(),
+        ResourceDefinition::new(13, "Package Settings", Operations::RW, Some(DataType::ObjectLink)),
+        ResourceDefinition::new(14, "User Name", Operations::W, Some(DataType::String)).range(0.0, 255.0),
+        ResourceDefinition::new(15, "Password", Operations::W, Some(DataType::String)).range(0.0, 255.0),
+        ResourceDefinition::new(16, "Status Reason", Operations::R, Some(DataType::String)),
+        ResourceDefinition::new(17, "Software Component Link", Operations::R, Some(DataType::ObjectLink)).multiple(),
+        ResourceDefinition::new(18, "Software Component tree length", Operations::R, Some(DataType::Integer)).range(0.0, 255.0),
+    ],
+};
+
+/// Portfolio (`/16`), version 1.0.
+pub static PORTFOLIO: ObjectDefinition = ObjectDefinition {
+    id: 16,
+    name: "Portfolio",
+    version: ObjectVersion { major: 1, minor: 0 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "Identity", Operations::RW, Some(DataType::String)).multiple().mandatory(),
+        ResourceDefinition::new(1, "GetAuthData", Operations::E, None),
+        ResourceDefinition::new(2, "AuthData", Operations::R, Some(DataType::Opaque)).multiple(),
+        ResourceDefinition::new(3, "AuthStatus", Operations::R, Some(DataType::Integer)).range(0.0, 2.0),
+    ],
+};
+
+/// BinaryAppDataContainer (`/19`), version 1.0.
+pub static BINARY_APP_DATA_CONTAINER: ObjectDefinition = ObjectDefinition {
+    id: 19,
+    name: "BinaryAppDataContainer",
+    version: ObjectVersion { major: 1, minor: 0 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "Data", Operations::RW, Some(DataType::Opaque)).multiple().mandatory(),
+        ResourceDefinition::new(1, "Data Priority", Operations::RW, Some(DataType::Integer)).range(0.0, 255.0),
+        ResourceDefinition::new(2, "Data Creation Time", Operations::RW, Some(DataType::Time)),
+        ResourceDefinition::new(3, "Data Description", Operations::RW, Some(DataType::String)).range(0.0, 32.0),
+        ResourceDefinition::new(4, "Data Format", Operations::RW, Some(DataType::String)).range(0.0, 32.0),
+        ResourceDefinition::new(5, "App ID", Operations::RW, Some(DataType::Integer)).range(0.0, 65535.0),
+    ],
+};
+
+/// LWM2M OSCORE (`/21`), version 2.0.
+pub static OSCORE: ObjectDefinition = ObjectDefinition {
+    id: 21,
+    name: "LWM2M OSCORE",
+    version: ObjectVersion { major: 2, minor: 0 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "OSCORE Master Secret", Operations::None, Some(DataType::Opaque)).mandatory(),
+        ResourceDefinition::new(1, "OSCORE Sender ID", Operations::None, Some(DataType::Opaque)).mandatory(),
+        ResourceDefinition::new(2, "OSCORE Recipient ID", Operations::None, Some(DataType::Opaque)).mandatory(),
+        ResourceDefinition::new(3, "OSCORE AEAD Algorithm", Operations::None, Some(DataType::Integer)),
+        ResourceDefinition::new(4, "OSCORE HMAC Algorithm", Operations::None, Some(DataType::Integer)),
+        ResourceDefinition::new(5, "OSCORE Master Salt", Operations::None, Some(DataType::Opaque)),
+        ResourceDefinition::new(6, "OSCORE ID Context", Operations::None, Some(DataType::Opaque)),
+    ],
+};
+
+/// Virtual Observe Notify (`/22`), version 1.1.
+pub static VIRTUAL_OBSERVE_NOTIFY: ObjectDefinition = ObjectDefinition {
+    id: 22,
+    name: "Virtual Observe Notify",
+    version: ObjectVersion { major: 1, minor: 1 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "ObserveLinks", Operations::RW, Some(DataType::CoreLink)).multiple().mandatory(),
+        ResourceDefinition::new(1, "Report", Operations::R, Some(DataType::String)).mandatory(),
+        ResourceDefinition::new(2, "ResourceFilter", Operations::RW, Some(DataType::Boolean)),
+        ResourceDefinition::new(3, "ReportLinks", Operations::RW, Some(DataType::CoreLink)).multiple(),
+        ResourceDefinition::new(4, "ObserveRelation", Operations::RW, Some(DataType::Integer)),
+        ResourceDefinition::new(5, "Virtual Observe Report Format", Operations::RW, Some(DataType::Integer)),
+        ResourceDefinition::new(6, "Virtual Observe Report", Operations::R, Some(DataType::Opaque)),
+    ],
+};
+
+/// LwM2M COSE (`/23`), version 1.0.
+pub static COSE: ObjectDefinition = ObjectDefinition {
+    id: 23,
+    name: "LwM2M COSE",
+    version: ObjectVersion { major: 1, minor: 0 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "KID", Operations::None, Some(DataType::String)).mandatory(),
+        ResourceDefinition::new(1, "AEAD Algorithm", Operations::None, Some(DataType::Integer)).mandatory(),
+        ResourceDefinition::new(2, "Key", Operations::None, Some(DataType::String)).mandatory(),
+    ],
+};
+
+/// MQTT Server (`/24`), version 1.0.
+pub static MQTT_SERVER: ObjectDefinition = ObjectDefinition {
+    id: 24,
+    name: "MQTT Server",
+    version: ObjectVersion { major: 1, minor: 0 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "Will Retain", Operations::RW, Some(DataType::Boolean)),
+        ResourceDefinition::new(1, "Will Topic", Operations::RW, Some(DataType::String)),
+        ResourceDefinition::new(2, "Will Message", Operations::RW, Some(DataType::String)),
+        ResourceDefinition::new(3, "Clean Session", Operations::RW, Some(DataType::Boolean)),
+        ResourceDefinition::new(4, "Will QoS", Operations::RW, Some(DataType::Unsigned)).range(0.0, 3.0),
+        ResourceDefinition::new(5, "Keep Alive", Operations::RW, Some(DataType::Unsigned)).range(0.0, 65535.0),
+        ResourceDefinition::new(6, "Client Identifier", Operations::RW, Some(DataType::String)).mandatory(),
+        ResourceDefinition::new(7, "User Name", Operations::RW, Some(DataType::String)),
+        ResourceDefinition::new(8, "Password", Operations::RW, Some(DataType::Opaque)),
+    ],
+};
+
+/// LwM2M Gateway (`/25`), version 2.0.
+pub static GATEWAY: ObjectDefinition = ObjectDefinition {
+    id: 25,
+    name: "LwM2M Gateway",
+    version: ObjectVersion { major: 2, minor: 0 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "Device ID", Operations::R, Some(DataType::String)).mandatory(),
+        ResourceDefinition::new(1, "Prefix", Operations::R, Some(DataType::String)).mandatory(),
+        ResourceDefinition::new(3, "IoT Device Objects", Operations::R, Some(DataType::CoreLink)).mandatory(),
+    ],
+};
+
+/// LwM2M Gateway Routing (`/26`), version 1.0.
+pub static GATEWAY_ROUTING: ObjectDefinition = ObjectDefinition {
+    id: 26,
+    name: "LwM2M Gateway Routing",
+    version: ObjectVersion { major: 1, minor: 0 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "LwM2M Object ID", Operations::R, Some(DataType::Unsigned)).mandatory(),
+        ResourceDefinition::new(1, "Mapping Info", Operations::R, Some(DataType::CoreLink)).mandatory(),
+    ],
+};
+
+/// 5GNR Connectivity (`/27`), version 1.0.
+pub static OBJECT_5GNR_CONNECTIVITY: ObjectDefinition = ObjectDefinition {
+    id: 27,
+    name: "5GNR Connectivity",
+    version: ObjectVersion { major: 1, minor: 0 },
+    multiple: true,
+    mandatory: false,
+    resources: &[
+        ResourceDefinition::new(0, "Connectivity Option", Operations::R, Some(DataType::Integer)).mandatory(),
+        ResourceDefinition::new(1, "NR Band Support available", Operations::R, Some(DataType::Integer)).multiple(),
+        ResourceDefinition::new(2, "NR Band attached", Operations::R, Some(DataType::Integer)).multiple(),
+        ResourceDefinition::new(3, "S-NSSAI", Operations::R, Some(DataType::Integer)).multiple(),
+        ResourceDefinition::new(4, "DNN Name", Operations::R, Some(DataType::String)),
+        ResourceDefinition::new(5, "PDU Session Id", Operations::R, Some(DataType::Integer)).range(1.0, 15.0),
+        ResourceDefinition::new(6, "SSC Mode", Operations::R, Some(DataType::Integer)).range(1.0, 3.0),
+        ResourceDefinition::new(7, "PDU Session Type", Operations::R, Some(DataType::Integer)),
+        ResourceDefinition::new(8, "5QI", Operations::R, Some(DataType::Integer)),
+        ResourceDefinition::new(9, "SDAP Enablement", Operations::R, Some(DataType::Integer)),
+        ResourceDefinition::new(10, "QFI", Operations::R, Some(DataType::Integer)).range(1.0, 63.0),
+        ResourceDefinition::new(11, "Session AMBR", Operations::R, Some(DataType::Integer)).range(1.0, 25.0),
+        ResourceDefinition::new(12, "APN-AMBR", Operations::R, Some(DataType::Integer)).units("dB"),
+        ResourceDefinition::new(13, "NAS Reflective QOS", Operations::R, Some(DataType::Boolean)),
+        ResourceDefinition::new(14, "Access Stratum Reflective QoS", Operations::R, Some(DataType::Boolean)),
+        ResourceDefinition::new(15, "P-CSCF Address Index", Operations::R, Some(DataType::Integer)),
+        ResourceDefinition::new(16, "PDU session Authentication", Operations::R, Some(DataType::Integer)),
+        ResourceDefinition::new(17, "PLMN ID", Operations::R, Some(DataType::String)),
+        ResourceDefinition::new(18, "LADN Support", Operations::R, Some(DataType::Boolean)),
+        ResourceDefinition::new(19, "Integrity Protection on DRB", Operations::R, Some(DataType::Integer)),
+        ResourceDefinition::new(20, "Access type Preference", Operations::R, Some(DataType::Boolean)),
+    ],
+};
+
 /// Generic Sensor (`/3300`), version 1.1.
 pub static GENERIC_SENSOR: ObjectDefinition = ObjectDefinition {
     id: 3300,
@@ -599,6 +790,16 @@ pub static ALL: &[&ObjectDefinition] = &[
     &FIRMWARE_UPDATE,
     &LOCATION,
     &CONNECTIVITY_STATISTICS,
+    &SOFTWARE_MANAGEMENT,
+    &PORTFOLIO,
+    &BINARY_APP_DATA_CONTAINER,
+    &OSCORE,
+    &VIRTUAL_OBSERVE_NOTIFY,
+    &COSE,
+    &MQTT_SERVER,
+    &GATEWAY,
+    &GATEWAY_ROUTING,
+    &OBJECT_5GNR_CONNECTIVITY,
     &GENERIC_SENSOR,
     &ILLUMINANCE,
     &PRESENCE,
