@@ -173,8 +173,18 @@ impl<
     ) -> Result<Answer, Code> {
         match operation {
             Operation::Read { path, accept } => self.content(now, message, path, accept),
-            Operation::Observe { path, accept } => self.observe(now, message, path, accept),
-            Operation::CancelObserve { path, accept } => {
+            // A client that does not support parameters must refuse them (Core 1.2 §6.4.1).
+            Operation::Observe { parameters, .. } | Operation::CancelObserve { parameters, .. }
+                if !parameters.is_empty() =>
+            {
+                Err(Code::BAD_OPTION)
+            }
+            Operation::ReadComposite { .. }
+            | Operation::WriteComposite { .. }
+            | Operation::ObserveComposite { .. }
+            | Operation::CancelObserveComposite { .. } => Err(Code::NOT_IMPLEMENTED),
+            Operation::Observe { path, accept, .. } => self.observe(now, message, path, accept),
+            Operation::CancelObserve { path, accept, .. } => {
                 self.observations.retain(|observation| {
                     observation.token != message.token || observation.path != path
                 });

@@ -294,9 +294,15 @@ fn codes_of_create_and_delete() {
 
 #[test]
 fn other_methods() {
+    let composite = |code| Ask {
+        code,
+        ..put("/", SENML_CBOR, &hex("81 A1 00 61 2F"))
+    };
     table(&[
-        (ask(Code::FETCH, "/"), "5.01"),
-        (ask(Code::IPATCH, "/"), "5.01"),
+        (composite(Code::FETCH), "5.01"),
+        (composite(Code::IPATCH), "5.01"),
+        (ask(Code::FETCH, "/"), "4.00"),
+        (ask(Code::IPATCH, "/"), "4.00"),
         (ask(Code::PATCH, "/3/0/14"), "4.05"),
         (ask(Code::new(0, 8), "/3/0/14"), "4.05"),
         (ask(Code::new(0, 31), "/"), "4.05"),

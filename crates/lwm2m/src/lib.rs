@@ -10,6 +10,7 @@ mod attributes;
 pub mod base64;
 mod content_format;
 pub mod definition;
+mod feature;
 pub mod format;
 pub mod link;
 #[cfg(feature = "std")]
@@ -27,6 +28,7 @@ pub use attributes::{
     Attribute, AttributeChange, AttributeError, AttributeValue, Attributes, WriteAttributes,
 };
 pub use content_format::ContentFormat;
+pub use feature::Feature;
 #[cfg(feature = "std")]
 pub use model::Models;
 pub use path::{Level, MAX_ID, Path, PathError};

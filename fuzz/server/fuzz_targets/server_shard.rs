@@ -380,7 +380,11 @@ impl World {
                         Operation::Create { object: 3, body }
                     }
                     8 => Operation::Delete { path },
-                    _ => Operation::Observe { path, accept },
+                    _ => Operation::Observe {
+                        path,
+                        accept,
+                        parameters: dunlin_lwm2m::Attributes::NONE,
+                    },
                 };
                 let timeout = Duration::from_secs(u64::from(input.byte()));
                 let options = OperateOptions { format: accept, timeout };

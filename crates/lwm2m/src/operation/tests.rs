@@ -1,7 +1,6 @@
-use dunlin_coap::Type;
+use dunlin_coap::{Message, MessageWriter, OptionNumber, Type};
 
 use super::*;
-use crate::Attributes;
 
 const TLV: u16 = 11542;
 
@@ -50,8 +49,43 @@ fn describe(operation: &WireOperation<'_>) -> String {
     let format = |accept: &Option<ContentFormat>| accept.map_or(-1, |format| i32::from(format.0));
     match operation {
         Operation::Read { accept, .. } => format!("Read {path} {}", format(accept)),
-        Operation::Observe { accept, .. } => format!("Observe {path} {}", format(accept)),
-        Operation::CancelObserve { accept, .. } => format!("Cancel {path} {}", format(accept)),
+        Operation::Observe {
+            accept, parameters, ..
+        } => format!("Observe {path} {}{parameters}", format(accept)),
+        Operation::CancelObserve {
+            accept, parameters, ..
+        } => format!("Cancel {path} {}{parameters}", format(accept)),
+        Operation::ReadComposite { paths, accept } => {
+            format!(
+                "ReadComposite {} {:?} {}",
+                paths.format.0,
+                paths.bytes,
+                format(accept)
+            )
+        }
+        Operation::WriteComposite { body } => {
+            format!("WriteComposite {} {:?}", body.format.0, body.bytes)
+        }
+        Operation::ObserveComposite {
+            paths,
+            accept,
+            parameters,
+        } => format!(
+            "ObserveComposite {} {:?} {}{parameters}",
+            paths.format.0,
+            paths.bytes,
+            format(accept)
+        ),
+        Operation::CancelObserveComposite {
+            paths,
+            accept,
+            parameters,
+        } => format!(
+            "CancelComposite {} {:?} {}{parameters}",
+            paths.format.0,
+            paths.bytes,
+            format(accept)
+        ),
         Operation::Discover { depth, .. } => format!("Discover {path} {depth:?}"),
         Operation::Write { mode, body, .. } => {
             format!("{mode:?} {path} {} {:?}", body.format.0, body.bytes)
@@ -148,7 +182,6 @@ fn discover_takes_a_depth() {
     assert_eq!(code(Code::GET, &request(&["pmin=1"])), Code::BAD_OPTION);
 }
 
-/// Attributes in an Observe (1.2) must be refused by who does not support them, not ignored.
 #[test]
 fn queries_are_refused_where_they_mean_nothing() {
     let request = |observe, format, path| Request {
@@ -158,10 +191,6 @@ fn queries_are_refused_where_they_mean_nothing() {
         queries: &["pmin=1"],
         ..Request::default()
     };
-    assert_eq!(
-        code(Code::GET, &request(Some(0), None, R)),
-        Code::BAD_OPTION
-    );
     assert_eq!(code(Code::GET, &request(None, None, R)), Code::BAD_OPTION);
     assert_eq!(
         code(Code::PUT, &request(None, Some(0), R)),
@@ -318,8 +347,8 @@ fn other_methods() {
         path: R,
         ..Request::default()
     };
-    assert_eq!(code(Code::FETCH, &request), Code::NOT_IMPLEMENTED);
-    assert_eq!(code(Code::IPATCH, &request), Code::NOT_IMPLEMENTED);
+    assert_eq!(code(Code::FETCH, &request), Code::METHOD_NOT_ALLOWED);
+    assert_eq!(code(Code::IPATCH, &request), Code::METHOD_NOT_ALLOWED);
     assert_eq!(code(Code::PATCH, &request), Code::METHOD_NOT_ALLOWED);
     assert_eq!(code(Code::new(0, 31), &request), Code::METHOD_NOT_ALLOWED);
 }
@@ -422,9 +451,17 @@ fn golden_frames() {
         written(&read, 0x1234, &[0xAB, 0xCD], "/"),
         "42011234ABCDB13301300139622D16"
     );
-    let observe = WireOperation::Observe { path, accept: None };
+    let observe = WireOperation::Observe {
+        path,
+        accept: None,
+        parameters: Attributes::NONE,
+    };
     assert_eq!(written(&observe, 2, &[2], "/"), "410100020260513301300139");
-    let cancel = WireOperation::CancelObserve { path, accept: None };
+    let cancel = WireOperation::CancelObserve {
+        path,
+        accept: None,
+        parameters: Attributes::NONE,
+    };
     assert_eq!(
         written(&cancel, 2, &[2], "/"),
         "4101000202610151330130 0139".replace(' ', "")
@@ -542,4 +579,203 @@ fn every_name_and_code() {
     };
     assert_eq!((create.name(), create.success()), ("Create", Code::CREATED));
     assert_eq!(create.path(), Path::object(3));
+}
+
+#[test]
+fn composites_go_to_the_root() {
+    let request = |path, observe, format, queries, accept| Request {
+        observe,
+        path,
+        format: Some(format),
+        queries,
+        accept,
+        payload: b"[]",
+    };
+    for (method, root, request, expected) in [
+        (
+            Code::FETCH,
+            "",
+            request(ROOT, None, 110, &[], Some(112)),
+            "ReadComposite 110 [91, 93] 112",
+        ),
+        (
+            Code::FETCH,
+            "",
+            request(ROOT, None, 322, &[], None),
+            "ReadComposite 322 [91, 93] -1",
+        ),
+        // One empty segment is `/` as well, and whether the alternate path belongs to the path of
+        // a composite is open.
+        (
+            Code::FETCH,
+            "/lwm2m",
+            request(&[""], None, 112, &[], None),
+            "ReadComposite 112 [91, 93] -1",
+        ),
+        (
+            Code::FETCH,
+            "/lwm2m",
+            request(&["lwm2m"], None, 112, &[], None),
+            "ReadComposite 112 [91, 93] -1",
+        ),
+        (
+            Code::FETCH,
+            "",
+            request(ROOT, Some(0), 320, &["pmin=1", "con=1"], Some(110)),
+            "ObserveComposite 320 [91, 93] 110;pmin=1;con=1",
+        ),
+        (
+            Code::FETCH,
+            "",
+            request(ROOT, Some(1), 110, &[], None),
+            "CancelComposite 110 [91, 93] -1",
+        ),
+        (
+            Code::IPATCH,
+            "",
+            request(ROOT, None, 11544, &[], None),
+            "WriteComposite 11544 [91, 93]",
+        ),
+        // The prose of 1.2 lets iPATCH update an instance.
+        (
+            Code::IPATCH,
+            "",
+            Request {
+                path: OI,
+                format: Some(110),
+                payload: b"[]",
+                ..Request::default()
+            },
+            "Update /3303/0 110 [91, 93]",
+        ),
+    ] {
+        let operation = match method {
+            Code::IPATCH if request.path == OI => {
+                // It is written as a POST, which all versions know.
+                let mut buffer = [0; 64];
+                let mut writer = MessageWriter::new(&mut buffer, Type::Confirmable, method, 1, &[]);
+                for segment in request.path {
+                    writer.option(OptionNumber::URI_PATH, segment.as_bytes());
+                }
+                writer.uint(OptionNumber::CONTENT_FORMAT, 110);
+                writer.payload(request.payload);
+                let length = writer.finish().unwrap();
+                let message = Message::parse(&buffer[..length]).unwrap();
+                WireOperation::from_request(&message, root).map(|operation| describe(&operation))
+            }
+            _ => request.parse(method, root),
+        };
+        assert_eq!(operation.as_deref(), Ok(expected));
+    }
+    for (method, request, expected) in [
+        // LwM2M CBOR carries no path list, TLV no composite at all (Core 1.2 §6.3.8).
+        (
+            Code::FETCH,
+            request(ROOT, None, 11544, &[], None),
+            Code::UNSUPPORTED_CONTENT_FORMAT,
+        ),
+        (
+            Code::IPATCH,
+            request(ROOT, None, TLV, &[], None),
+            Code::UNSUPPORTED_CONTENT_FORMAT,
+        ),
+        (Code::FETCH, Request::default(), Code::BAD_REQUEST),
+        (
+            Code::FETCH,
+            request(R, None, 110, &[], None),
+            Code::METHOD_NOT_ALLOWED,
+        ),
+        (
+            Code::FETCH,
+            request(&["x"], None, 110, &[], None),
+            Code::NOT_FOUND,
+        ),
+        (
+            Code::FETCH,
+            request(ROOT, None, 110, &["pmin=1"], None),
+            Code::BAD_OPTION,
+        ),
+        // Thresholds belong to resources.
+        (
+            Code::FETCH,
+            request(ROOT, Some(0), 110, &["gt=1"], None),
+            Code::BAD_REQUEST,
+        ),
+        (
+            Code::IPATCH,
+            request(ROOT, None, 110, &["x=1"], None),
+            Code::BAD_OPTION,
+        ),
+    ] {
+        assert_eq!(code(method, &request), expected, "{:?}", request.path);
+    }
+}
+
+#[test]
+fn an_observe_may_carry_attributes() {
+    let request = |path, queries| Request {
+        observe: Some(0),
+        path,
+        queries,
+        ..Request::default()
+    };
+    let operation = request(R, &["pmin=5", "gt=-1.5", "edge=1", ""]).parse(Code::GET, "");
+    assert_eq!(
+        operation.as_deref(),
+        Ok("Observe /3303/0/5700 -1;pmin=5;gt=-1.5;edge=1")
+    );
+    for (path, queries, expected) in [
+        (R, &["x=1"][..], Code::BAD_OPTION),
+        (R, &["pmin"], Code::BAD_OPTION),
+        (R, &["pmin=x"], Code::BAD_REQUEST),
+        (R, &["pmin=1", "pmin=2"], Code::BAD_REQUEST),
+        (R, &["lt=5", "gt=1"], Code::BAD_REQUEST),
+        (OI, &["gt=1"], Code::BAD_REQUEST),
+    ] {
+        assert_eq!(
+            code(Code::GET, &request(path, queries)),
+            expected,
+            "{queries:?}"
+        );
+    }
+}
+
+/// A FETCH as another stack makes it, and an iPATCH (RFC 8132).
+#[test]
+fn golden_composite_frames() {
+    let body = Payload {
+        format: ContentFormat::SENML_CBOR,
+        // [{0: "/"}]
+        bytes: b"\x81\xA1\x00\x61\x2F",
+    };
+    let read = WireOperation::ReadComposite {
+        paths: body,
+        accept: Some(ContentFormat::SENML_CBOR),
+    };
+    // Content-Format 112, Accept 112
+    assert_eq!(
+        written(&read, 1, &[1], "/lwm2m"),
+        "4105000101C1705170FF81A100612F"
+    );
+    let observe = WireOperation::ObserveComposite {
+        paths: body,
+        accept: None,
+        parameters: Attributes {
+            pmin: Some(1),
+            ..Attributes::NONE
+        },
+    };
+    // Observe 0, Content-Format 112, Uri-Query pmin=1
+    assert_eq!(
+        written(&observe, 1, &[1], "/"),
+        "41050001016061703 6706D696E3D31FF81A100612F".replace(' ', "")
+    );
+    let write = WireOperation::WriteComposite {
+        body: Payload {
+            format: ContentFormat::SENML_ETCH_CBOR,
+            bytes: b"\x80",
+        },
+    };
+    // Content-Format 322
+    assert_eq!(written(&write, 1, &[1], "/"), "4107000101C20142FF80");
 }

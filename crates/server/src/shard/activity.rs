@@ -54,8 +54,49 @@ pub(super) fn wire(prepared: &Prepared) -> WireOperation<'_> {
             body: body.as_ref().map(payload),
         },
         Operation::Delete { path } => Operation::Delete { path },
-        Operation::Observe { path, accept } => Operation::Observe { path, accept },
-        Operation::CancelObserve { path, accept } => Operation::CancelObserve { path, accept },
+        Operation::Observe {
+            path,
+            accept,
+            parameters,
+        } => Operation::Observe {
+            path,
+            accept,
+            parameters,
+        },
+        Operation::CancelObserve {
+            path,
+            accept,
+            parameters,
+        } => Operation::CancelObserve {
+            path,
+            accept,
+            parameters,
+        },
+        Operation::ReadComposite { ref paths, accept } => Operation::ReadComposite {
+            paths: payload(paths),
+            accept,
+        },
+        Operation::WriteComposite { ref body } => Operation::WriteComposite {
+            body: payload(body),
+        },
+        Operation::ObserveComposite {
+            ref paths,
+            accept,
+            parameters,
+        } => Operation::ObserveComposite {
+            paths: payload(paths),
+            accept,
+            parameters,
+        },
+        Operation::CancelObserveComposite {
+            ref paths,
+            accept,
+            parameters,
+        } => Operation::CancelObserveComposite {
+            paths: payload(paths),
+            accept,
+            parameters,
+        },
     }
 }
 

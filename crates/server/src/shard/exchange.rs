@@ -673,7 +673,7 @@ impl<'a> Blocks<'a> {
     ) {
         match *operation {
             // Further blocks are asked for without Observe (RFC 7959 §3.4).
-            Operation::Observe { path, accept } if follows => {
+            Operation::Observe { path, accept, .. } if follows => {
                 WireOperation::Read { path, accept }.write_options(writer, root);
             }
             _ => operation.write_options(writer, root),

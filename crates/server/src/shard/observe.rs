@@ -2,6 +2,7 @@
 //! (Core 1.2 §6.4, RFC 7641).
 
 use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo, Rng};
+use dunlin_lwm2m::Attributes;
 use dunlin_lwm2m::operation::Operation;
 use std::net::SocketAddr;
 
@@ -31,6 +32,7 @@ impl Shard {
             let operation = Operation::CancelObserve {
                 path: cancellation.path,
                 accept: cancellation.accept,
+                parameters: Attributes::NONE,
             };
             let mut current = Current::new(Task::Cancel, operation, deadline);
             current.token = cancellation.token;
@@ -58,7 +60,11 @@ impl Shard {
                 let token = *observation
                     .token
                     .get_or_insert_with(|| ids::token(shard, rng));
-                let operation = Operation::Observe { path, accept };
+                let operation = Operation::Observe {
+                    path,
+                    accept,
+                    parameters: Attributes::NONE,
+                };
                 let mut current = Current::new(Task::Observe(wish), operation, deadline);
                 current.token = token;
                 Some(current)
@@ -160,7 +166,7 @@ impl Shard {
                 }
             }
             Task::Cancel => {
-                if let Operation::CancelObserve { path, accept } = current.operation {
+                if let Operation::CancelObserve { path, accept, .. } = current.operation {
                     activity.cancellations.push(Cancellation {
                         token: current.token,
                         path,

@@ -128,8 +128,14 @@ impl Shard {
                 }
                 Operation::Delete { path }
             }
-            Operation::Observe { .. } | Operation::CancelObserve { .. } => {
+            Operation::Observe { .. }
+            | Operation::CancelObserve { .. }
+            | Operation::ObserveComposite { .. }
+            | Operation::CancelObserveComposite { .. } => {
                 return Err(invalid("observations are made by wishes"));
+            }
+            Operation::ReadComposite { .. } | Operation::WriteComposite { .. } => {
+                return Err(invalid("composite operations are not there yet"));
             }
         })
     }

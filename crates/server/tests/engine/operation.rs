@@ -2,7 +2,7 @@
 
 use dunlin_coap::{Code, OptionNumber, Type};
 use dunlin_lwm2m::operation::{Operation, WriteMode};
-use dunlin_lwm2m::{ContentFormat, OwnedRecord, OwnedValue, Path};
+use dunlin_lwm2m::{Attributes, ContentFormat, OwnedRecord, OwnedValue, Path};
 use dunlin_server::api::{DeviceOperation, OperateError};
 use dunlin_server::shard::{Limits, ShardConfig};
 
@@ -311,6 +311,7 @@ fn what_cannot_be_asked_is_refused_at_once() {
         Operation::Observe {
             path: resource,
             accept: None,
+            parameters: Attributes::NONE,
         },
     ];
     for operation in cases {
