@@ -18,6 +18,8 @@ const TAG: u8 = 6;
 const SIMPLE: u8 = 7;
 
 const BREAK: u8 = 0xFF;
+/// The item null.
+pub(super) const NULL: u8 = 0xF6;
 
 /// How deep items that are only skipped may nest.
 const MAX_DEPTH: usize = 16;
@@ -134,6 +136,13 @@ impl<'a> Cursor<'a> {
         let next = *self.bytes.get(self.at).ok_or(self.truncated())?;
         self.at += usize::from(next == BREAK);
         Ok(next == BREAK)
+    }
+
+    /// Steps over a null, if there is one.
+    pub(super) fn takes_null(&mut self) -> bool {
+        let found = self.bytes.get(self.at) == Some(&NULL);
+        self.at += usize::from(found);
+        found
     }
 
     #[inline]

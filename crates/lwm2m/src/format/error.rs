@@ -78,6 +78,17 @@ pub enum FormatError {
         /// Where.
         at: usize,
     },
+    /// A record of a path list has a value, or a Fetch pack (RFC 8790 §3.1) another field that it
+    /// must not have (4.00).
+    NotAName {
+        /// Where.
+        at: usize,
+    },
+    /// A record of a Write-Composite, or an entry of OMA JSON, has no value (4.00).
+    NoValue {
+        /// Where.
+        at: usize,
+    },
     /// A field that must be understood (its label ends with `_`, RFC 8428 §4.4), or a SenML
     /// version above 10, is not understood (4.00).
     NotUnderstood {
@@ -126,6 +137,8 @@ impl FormatError {
             | Self::OutOfScope { at }
             | Self::Duplicate { at }
             | Self::SeveralValues { at }
+            | Self::NotAName { at }
+            | Self::NoValue { at }
             | Self::NotUnderstood { at }
             | Self::TooDeep { at }
             | Self::ScratchTooSmall { at } => Some(at),
@@ -168,6 +181,8 @@ impl fmt::Display for FormatError {
             Self::OutOfScope { .. } => f.write_str("path lies outside the path of the request"),
             Self::Duplicate { .. } => f.write_str("the same field or id stands twice"),
             Self::SeveralValues { .. } => f.write_str("a record has more than one value"),
+            Self::NotAName { .. } => f.write_str("a path list has names only"),
+            Self::NoValue { .. } => f.write_str("a record has no value"),
             Self::NotUnderstood { .. } => {
                 f.write_str("a field or version that must be understood is unknown")
             }

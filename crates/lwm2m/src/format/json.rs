@@ -197,7 +197,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn takes_word(&mut self, word: &[u8]) -> bool {
+    /// Steps over the word, if it comes next.
+    pub(super) fn takes_word(&mut self, word: &[u8]) -> bool {
         self.blanks();
         let rest = self.bytes.get(self.at..).unwrap_or(&[]);
         let found = rest.starts_with(word);

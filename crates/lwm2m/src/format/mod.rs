@@ -39,6 +39,11 @@
 //! | TLV resources without an object instance for a target `/o` (Create) | instance id [`MAX_ID`](crate::MAX_ID): the device chooses |
 //! | SenML record without a value | its path (any level), no value |
 //!
+//! Composite requests have readers of their own, because the operation tells how their payload is
+//! to be understood: [`names`] for the path list of Read-Composite and Observe-Composite,
+//! [`patch_reader`] for Write-Composite. There, a record without a value says that a resource
+//! instance is to be removed.
+//!
 //! Values have the type [`Types`] tells, or the payload is refused. Of an unknown resource the
 //! reader keeps what the format tells: TLV and opaque give Opaque, text gives String, CBOR and SenML
 //! go by the item or field. A SenML number is then Integer (Unsigned above `i64::MAX`) or Float,
@@ -67,9 +72,10 @@ mod tlv;
 
 pub use error::FormatError;
 
-use crate::definition::Types;
+use crate::definition::{NoTypes, Types};
 use crate::{ContentFormat, Path, Record};
 use output::Output;
+use senml::Purpose;
 
 /// What a payload is about.
 ///
@@ -120,12 +126,20 @@ pub fn reader<'a>(
 ) -> Result<Reader<'a>, FormatError> {
     let scope = scope.into();
     let format = match format.current() {
-        ContentFormat::SENML_JSON => {
-            FormatReader::SenmlJson(senml_json::Reader::new(payload, scope, types, scratch))
-        }
-        ContentFormat::SENML_CBOR => {
-            FormatReader::SenmlCbor(senml_cbor::Reader::new(payload, scope, types, scratch))
-        }
+        ContentFormat::SENML_JSON => FormatReader::SenmlJson(senml_json::Reader::new(
+            payload,
+            scope,
+            Purpose::Data,
+            types,
+            scratch,
+        )),
+        ContentFormat::SENML_CBOR => FormatReader::SenmlCbor(senml_cbor::Reader::new(
+            payload,
+            scope,
+            Purpose::Data,
+            types,
+            scratch,
+        )),
         ContentFormat::TLV => FormatReader::Tlv(tlv::Reader::new(payload, scope.target, types)?),
         _ => {
             let single =
@@ -140,6 +154,110 @@ pub fn reader<'a>(
         format,
         ended: false,
     })
+}
+
+/// Begins to read the body of a Write-Composite (Core 1.2 §6.3.9): SenML or SenML-ETCH.
+///
+/// Each record has a value, or names a resource instance that is to be removed: then
+/// [`Record::value`] is `None`, which SenML-ETCH writes as `"v":null` (RFC 8790 §3.2).
+///
+/// `root` is the alternate path of the device, empty or `/` when it has none.
+///
+/// # Errors
+///
+/// [`FormatError::Unsupported`] for any other format (4.15); everything else comes from
+/// [`Reader::next_record`].
+pub fn patch_reader<'a>(
+    format: ContentFormat,
+    payload: &'a [u8],
+    root: &'a str,
+    types: &'a dyn Types,
+    scratch: &'a mut [u8],
+) -> Result<Reader<'a>, FormatError> {
+    let scope = Scope {
+        target: Path::ROOT,
+        root,
+    };
+    let purpose = match format {
+        ContentFormat::SENML_ETCH_JSON | ContentFormat::SENML_ETCH_CBOR => Purpose::Patch,
+        _ => Purpose::Write,
+    };
+    let format = match format {
+        ContentFormat::SENML_JSON | ContentFormat::SENML_ETCH_JSON => FormatReader::SenmlJson(
+            senml_json::Reader::new(payload, scope, purpose, types, scratch),
+        ),
+        ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => FormatReader::SenmlCbor(
+            senml_cbor::Reader::new(payload, scope, purpose, types, scratch),
+        ),
+        _ => return Err(FormatError::Unsupported(format)),
+    };
+    Ok(Reader {
+        format,
+        ended: false,
+    })
+}
+
+/// Begins to read the path list of a Read-Composite or Observe-Composite (Core 1.2 §6.3.8): names
+/// of SenML, or a Fetch pack of SenML-ETCH (RFC 8790 §3.1). It needs no scratch memory.
+///
+/// `root` is the alternate path of the device, empty or `/` when it has none.
+///
+/// ```
+/// use dunlin_lwm2m::{ContentFormat, Path, format};
+///
+/// let payload = br#"[{"bn":"/3/0/","n":"0"},{"n":"9"},{"bn":"/1","n":""}]"#;
+/// let paths: Result<Vec<Path>, _> =
+///     format::names(ContentFormat::SENML_ETCH_JSON, payload, "")?.collect();
+/// assert_eq!(
+///     paths?,
+///     [Path::resource(3, 0, 0), Path::resource(3, 0, 9), Path::object(1)]
+/// );
+/// # Ok::<(), format::FormatError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`FormatError::Unsupported`] for any other format (4.15). The iterator yields everything else,
+/// [`FormatError::NotAName`] (4.00) when a record has a value.
+pub fn names<'a>(
+    format: ContentFormat,
+    payload: &'a [u8],
+    root: &'a str,
+) -> Result<Names<'a>, FormatError> {
+    let scope = Scope {
+        target: Path::ROOT,
+        root,
+    };
+    let purpose = match format {
+        ContentFormat::SENML_ETCH_JSON | ContentFormat::SENML_ETCH_CBOR => Purpose::Fetch,
+        _ => Purpose::Names,
+    };
+    let format = match format {
+        ContentFormat::SENML_JSON | ContentFormat::SENML_ETCH_JSON => FormatReader::SenmlJson(
+            senml_json::Reader::new(payload, scope, purpose, &NoTypes, &mut []),
+        ),
+        ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => FormatReader::SenmlCbor(
+            senml_cbor::Reader::new(payload, scope, purpose, &NoTypes, &mut []),
+        ),
+        _ => return Err(FormatError::Unsupported(format)),
+    };
+    Ok(Names(Reader {
+        format,
+        ended: false,
+    }))
+}
+
+/// The paths of a composite request, in the order of the payload; made by [`names`]. After an error
+/// there are no more.
+pub struct Names<'a>(Reader<'a>);
+
+impl Iterator for Names<'_> {
+    type Item = Result<Path, FormatError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.0.next_record()?;
+        Some(record.map(|record| record.path))
+    }
 }
 
 impl Reader<'_> {
@@ -189,11 +307,11 @@ pub fn writer<'b>(
     let scope = scope.into();
     let output = Output::new(buffer);
     let format = match format {
-        ContentFormat::SENML_JSON => {
-            FormatWriter::SenmlJson(senml_json::Writer::new(output, scope))
+        ContentFormat::SENML_JSON | ContentFormat::SENML_ETCH_JSON => {
+            FormatWriter::SenmlJson(senml_json::Writer::new(format, output, scope))
         }
-        ContentFormat::SENML_CBOR => {
-            FormatWriter::SenmlCbor(senml_cbor::Writer::new(output, scope)?)
+        ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
+            FormatWriter::SenmlCbor(senml_cbor::Writer::new(format, output, scope)?)
         }
         ContentFormat::TLV => FormatWriter::Tlv(tlv::Writer::new(output, scope.target)?),
         _ => {
@@ -208,7 +326,9 @@ impl Writer<'_> {
     /// Adds a record. Records come in path order, at or below the target.
     ///
     /// A record without a value says that a multiple resource or an instance exists and is empty.
-    /// TLV can say so; SenML cannot and leaves it out. Formats other than SenML leave times out.
+    /// TLV can say so; SenML cannot and leaves it out. In SenML-ETCH, whose records are those of a
+    /// Write-Composite, it says that a resource instance is to be removed. Formats other than SenML
+    /// leave times out.
     ///
     /// # Errors
     ///
@@ -223,7 +343,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Adds a bare name, for the path list of a composite request. Only SenML has them.
+    /// Adds a bare name, for the path list of a composite request. Only SenML and SenML-ETCH have
+    /// them.
     ///
     /// # Errors
     ///
@@ -255,4 +376,4 @@ impl Writer<'_> {
 #[cfg(feature = "std")]
 mod owned;
 #[cfg(feature = "std")]
-pub use owned::{read_all, write_all, write_names};
+pub use owned::{read_all, read_patch, write_all, write_names, write_patch};

@@ -3,15 +3,60 @@
 //!
 //! Base values (`bv`) are added to values, as RFC 8428 §4.5 demands; units and sums (`bu`, `u`, `bs`,
 //! `s`, `ut`) have no meaning in LwM2M and are ignored.
+//!
+//! SenML-ETCH (RFC 8790) has the same grammar. A Fetch pack is a list of names, a Patch pack one of
+//! values, where a null removes; which of the two a payload is, the operation tells.
 
 use super::number::{Number, write_integer};
 use super::output::Output;
 use super::{FormatError, Scope};
 use crate::definition::Types;
-use crate::{DataType, Level, MAX_ID, Path, Record, Value};
+use crate::{ContentFormat, DataType, Level, MAX_ID, Path, Record, Value};
 
 /// The longest name: any path below an alternate path of some 100 characters.
 const MAX_NAME: usize = 128;
+
+/// What a pack says, which its content does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Values, of a single operation or an answer.
+    Data,
+    /// The path list of a composite request.
+    Names,
+    /// The same as a Fetch pack.
+    Fetch,
+    /// The values of a Write-Composite.
+    Write,
+    /// The same as a Patch pack.
+    Patch,
+}
+
+impl Purpose {
+    /// Refuses what must not stand in such a pack; `field` is `None` when its label is unknown.
+    #[inline]
+    fn check(self, field: Option<Field>, at: usize) -> Result<(), FormatError> {
+        use Field::{
+            BaseName, BaseTime, BaseUnit, BooleanValue, DataValue, LinkValue, Name, StringValue,
+            Time, Unit, Value,
+        };
+        let refused = match self {
+            Self::Data | Self::Write | Self::Patch => false,
+            Self::Names => matches!(
+                field,
+                Some(Value | StringValue | BooleanValue | DataValue | LinkValue)
+            ),
+            // RFC 8790 §3.1
+            Self::Fetch => !matches!(
+                field,
+                Some(Name | BaseName | Time | BaseTime | Unit | BaseUnit)
+            ),
+        };
+        if refused {
+            return Err(FormatError::NotAName { at });
+        }
+        Ok(())
+    }
+}
 
 /// A field of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +151,8 @@ pub(super) struct Entry<T> {
     seen: u16,
     time: Option<Number>,
     value: Option<(Field, T)>,
+    /// The value is null.
+    removed: bool,
 }
 
 impl<T> Entry<T> {
@@ -115,6 +162,7 @@ impl<T> Entry<T> {
             seen: 0,
             time: None,
             value: None,
+            removed: false,
         }
     }
 
@@ -136,10 +184,19 @@ impl<T> Entry<T> {
         value: T,
         at: usize,
     ) -> Result<(), FormatError> {
-        if self.value.is_some() {
+        if self.value.is_some() || self.removed {
             return Err(FormatError::SeveralValues { at });
         }
         self.value = Some((field, value));
+        Ok(())
+    }
+
+    /// A null stands where the value belongs.
+    pub(super) fn set_removed(&mut self, at: usize) -> Result<(), FormatError> {
+        if self.value.is_some() || self.removed {
+            return Err(FormatError::SeveralValues { at });
+        }
+        self.removed = true;
         Ok(())
     }
 
@@ -159,6 +216,7 @@ pub(super) struct Resolved<T> {
 /// What holds for all records of a pack so far.
 pub(super) struct Pack<'a> {
     scope: Scope<'a>,
+    purpose: Purpose,
     types: &'a dyn Types,
     name: [u8; MAX_NAME],
     base_length: usize,
@@ -169,10 +227,11 @@ pub(super) struct Pack<'a> {
 }
 
 impl<'a> Pack<'a> {
-    pub(super) fn new(scope: Scope<'a>, types: &'a dyn Types) -> Self {
+    pub(super) fn new(scope: Scope<'a>, purpose: Purpose, types: &'a dyn Types) -> Self {
         let root = scope.root.strip_suffix('/').unwrap_or(scope.root);
         Self {
             scope: Scope { root, ..scope },
+            purpose,
             types,
             name: [0; MAX_NAME],
             base_length: 0,
@@ -180,6 +239,18 @@ impl<'a> Pack<'a> {
             base_value: None,
             known: None,
         }
+    }
+
+    /// Refuses a field that must not stand in this pack; `None` when its label is unknown.
+    #[inline]
+    pub(super) fn check_field(&self, field: Option<Field>, at: usize) -> Result<(), FormatError> {
+        self.purpose.check(field, at)
+    }
+
+    /// Whether a null may stand for a value, and removes.
+    #[inline]
+    pub(super) fn takes_null(&self) -> bool {
+        self.purpose == Purpose::Patch
     }
 
     /// Sets the base name to what `write` writes.
@@ -245,6 +316,17 @@ impl<'a> Pack<'a> {
             return Err(FormatError::Range { at });
         }
         let value = match entry.value {
+            None if entry.removed => {
+                // Only resource instances can be removed (Core 1.2 §6.3.9).
+                if path.level() != Level::ResourceInstance {
+                    let expected = self.data_type(&path, at)?;
+                    return Err(FormatError::Type { at, expected });
+                }
+                None
+            }
+            None if matches!(self.purpose, Purpose::Write | Purpose::Patch) => {
+                return Err(FormatError::NoValue { at });
+            }
             None => None,
             Some((field, value)) => {
                 let known = self.data_type(&path, at)?;
@@ -311,7 +393,7 @@ impl<'a> Pack<'a> {
 }
 
 /// Reads `/3/0/9`, or `/`.
-fn parse_path(name: &[u8]) -> Option<Path> {
+pub(super) fn parse_path(name: &[u8]) -> Option<Path> {
     let (b'/', mut rest) = name.split_first()? else {
         return None;
     };
@@ -422,6 +504,7 @@ enum Base {
 /// Chooses names and times for a pack that is written.
 #[derive(Debug)]
 pub(super) struct PackWriter<'b> {
+    format: ContentFormat,
     target: Path,
     pub(super) root: &'b str,
     base: Base,
@@ -429,8 +512,9 @@ pub(super) struct PackWriter<'b> {
 }
 
 impl<'b> PackWriter<'b> {
-    pub(super) fn new(scope: Scope<'b>) -> Self {
+    pub(super) fn new(format: ContentFormat, scope: Scope<'b>) -> Self {
         Self {
+            format,
             target: scope.target,
             root: scope.root.strip_suffix('/').unwrap_or(scope.root),
             base: Base::None,
@@ -438,14 +522,22 @@ impl<'b> PackWriter<'b> {
         }
     }
 
-    /// The fields for a record with a value; `not_acceptable` is the error for a time no number
-    /// can express.
-    pub(super) fn record(
-        &mut self,
-        record: &Record<'_>,
-        not_acceptable: FormatError,
-    ) -> Result<Fields, FormatError> {
-        if record.path.level() < Level::Resource {
+    /// The error for what this format has no words for.
+    pub(super) fn not_acceptable(&self) -> FormatError {
+        FormatError::NotAcceptable(self.format)
+    }
+
+    /// The fields for a record, `None` when it is left out. Without a value it is a removal in
+    /// SenML-ETCH; SenML has no words for it.
+    pub(super) fn record(&mut self, record: &Record<'_>) -> Result<Option<Fields>, FormatError> {
+        let lowest = match (record.value, self.format) {
+            (Some(_), _) => Level::Resource,
+            (None, ContentFormat::SENML_ETCH_JSON | ContentFormat::SENML_ETCH_CBOR) => {
+                Level::ResourceInstance
+            }
+            (None, _) => return Ok(None),
+        };
+        if record.path.level() < lowest {
             return Err(FormatError::Sequence);
         }
         let mut fields = Fields::default();
@@ -461,7 +553,7 @@ impl<'b> PackWriter<'b> {
         }
         fields.name = self.relative(&record.path)?;
         if record.time.is_some_and(|time| !time.is_finite()) {
-            return Err(not_acceptable);
+            return Err(self.not_acceptable());
         }
         match (self.base_time, record.time) {
             (None, None) => {}
@@ -479,7 +571,7 @@ impl<'b> PackWriter<'b> {
                 self.base_time = Some(time);
             }
         }
-        Ok(fields)
+        Ok(Some(fields))
     }
 
     /// The fields for a bare name. Names and values do not stand in one pack.

@@ -1,12 +1,13 @@
-//! application/senml+cbor (112; RFC 8428 §6, Core 1.2 §7.5.7).
+//! application/senml+cbor (112; RFC 8428 §6, Core 1.2 §7.5.7) and application/senml-etch+cbor
+//! (322; RFC 8790).
 
 use super::cbor_item::{
-    ARRAY, Chunks, Cursor, Head, Item, MAP, NEGATIVE, TEXT, UNSIGNED, write_float, write_head,
-    write_integer, write_text, write_value,
+    ARRAY, Chunks, Cursor, Head, Item, MAP, NEGATIVE, NULL, TEXT, UNSIGNED, write_float,
+    write_head, write_integer, write_text, write_value,
 };
 use super::number::Number;
 use super::output::Output;
-use super::senml::{Entry, Field, Fields, NamePart, Pack, PackWriter};
+use super::senml::{Entry, Field, Fields, NamePart, Pack, PackWriter, Purpose};
 use super::{FormatError, Scope};
 use crate::definition::Types;
 use crate::{ContentFormat, DataType, Path, Record, Value};
@@ -31,12 +32,13 @@ impl<'a> Reader<'a> {
     pub(super) fn new(
         payload: &'a [u8],
         scope: Scope<'a>,
+        purpose: Purpose,
         types: &'a dyn Types,
         scratch: &'a mut [u8],
     ) -> Self {
         Self {
             cursor: Cursor::new(payload),
-            pack: Pack::new(scope, types),
+            pack: Pack::new(scope, purpose, types),
             scratch,
             state: State::Start,
         }
@@ -104,6 +106,7 @@ impl<'a> Reader<'a> {
                 });
             }
         };
+        self.pack.check_field(field, label.at)?;
         let Some(field) = field else {
             return cursor.skip();
         };
@@ -120,6 +123,9 @@ impl<'a> Reader<'a> {
             Field::Time => entry.set_time(number(cursor)?),
             Field::BaseValue => self.pack.set_base_value(number(cursor)?, at)?,
             Field::BaseVersion => self.pack.check_version(number(cursor)?, at)?,
+            Field::Value if self.pack.takes_null() && cursor.takes_null() => {
+                entry.set_removed(at)?;
+            }
             Field::Value
             | Field::StringValue
             | Field::BooleanValue
@@ -234,8 +240,6 @@ fn number(cursor: &mut Cursor<'_>) -> Result<Number, FormatError> {
     }
 }
 
-const NOT_ACCEPTABLE: FormatError = FormatError::NotAcceptable(ContentFormat::SENML_CBOR);
-
 #[derive(Debug)]
 pub(super) struct Writer<'b> {
     output: Output<'b>,
@@ -245,22 +249,29 @@ pub(super) struct Writer<'b> {
 }
 
 impl<'b> Writer<'b> {
-    pub(super) fn new(mut output: Output<'b>, scope: Scope<'b>) -> Result<Self, FormatError> {
+    /// `format` is [`ContentFormat::SENML_CBOR`] or [`ContentFormat::SENML_ETCH_CBOR`].
+    pub(super) fn new(
+        format: ContentFormat,
+        mut output: Output<'b>,
+        scope: Scope<'b>,
+    ) -> Result<Self, FormatError> {
         write_head(&mut output, ARRAY, 0)?;
         Ok(Self {
             output,
-            pack: PackWriter::new(scope),
+            pack: PackWriter::new(format, scope),
             count: 0,
         })
     }
 
     pub(super) fn record(&mut self, record: &Record<'_>) -> Result<(), FormatError> {
-        let Some(value) = record.value else {
+        let Some(fields) = self.pack.record(record)? else {
             return Ok(());
         };
-        let fields = self.pack.record(record, NOT_ACCEPTABLE)?;
         self.fields(&fields, 1)?;
         let output = &mut self.output;
+        let Some(value) = record.value else {
+            return output.extend(&[0x02, NULL]);
+        };
         match value {
             Value::Integer(_) | Value::Unsigned(_) | Value::Float(_) | Value::Time(_) => {
                 output.push(0x02)?;

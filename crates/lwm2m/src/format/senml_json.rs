@@ -1,9 +1,10 @@
-//! application/senml+json (110; RFC 8428 §5, Core 1.2 §7.5.6).
+//! application/senml+json (110; RFC 8428 §5, Core 1.2 §7.5.6) and application/senml-etch+json
+//! (320; RFC 8790).
 
 use super::json::{self, Lexer};
 use super::number::{Number, write_float, write_integer};
 use super::output::Output;
-use super::senml::{Entry, Field, Fields, NamePart, Pack, PackWriter};
+use super::senml::{Entry, Field, Fields, NamePart, Pack, PackWriter, Purpose};
 use super::text::write_base64;
 use super::{FormatError, Scope};
 use crate::base64::{self, Alphabet, Base64Error};
@@ -36,12 +37,13 @@ impl<'a> Reader<'a> {
     pub(super) fn new(
         payload: &'a [u8],
         scope: Scope<'a>,
+        purpose: Purpose,
         types: &'a dyn Types,
         scratch: &'a mut [u8],
     ) -> Self {
         Self {
             lexer: Lexer::new(payload),
-            pack: Pack::new(scope, types),
+            pack: Pack::new(scope, purpose, types),
             scratch,
             state: State::Start,
         }
@@ -125,7 +127,9 @@ impl<'a> Reader<'a> {
                 &buffer[..length]
             }
         };
-        let Some(field) = Field::from_label(bytes) else {
+        let field = Field::from_label(bytes);
+        self.pack.check_field(field, label.at)?;
+        let Some(field) = field else {
             // RFC 8428 §4.4
             if bytes.ends_with(b"_") {
                 return Err(FormatError::NotUnderstood { at: label.at });
@@ -145,6 +149,9 @@ impl<'a> Reader<'a> {
             Field::Time => entry.set_time(number(lexer)?),
             Field::BaseValue => self.pack.set_base_value(number(lexer)?, at)?,
             Field::BaseVersion => self.pack.check_version(number(lexer)?, at)?,
+            Field::Value if self.pack.takes_null() && lexer.takes_word(b"null") => {
+                entry.set_removed(at)?;
+            }
             Field::Value => entry.set_value(field, Raw::Number(at, lexer.number()?), at)?,
             Field::BooleanValue => entry.set_value(field, Raw::Boolean(lexer.boolean()?), at)?,
             Field::StringValue | Field::DataValue | Field::LinkValue => {
@@ -218,8 +225,6 @@ fn number(lexer: &mut Lexer<'_>) -> Result<Number, FormatError> {
     Number::literal(lexer.number()?).ok_or(FormatError::Range { at })
 }
 
-const NOT_ACCEPTABLE: FormatError = FormatError::NotAcceptable(ContentFormat::SENML_JSON);
-
 #[derive(Debug)]
 pub(super) struct Writer<'b> {
     output: Output<'b>,
@@ -227,22 +232,26 @@ pub(super) struct Writer<'b> {
 }
 
 impl<'b> Writer<'b> {
-    pub(super) fn new(output: Output<'b>, scope: Scope<'b>) -> Self {
+    /// `format` is [`ContentFormat::SENML_JSON`] or [`ContentFormat::SENML_ETCH_JSON`].
+    pub(super) fn new(format: ContentFormat, output: Output<'b>, scope: Scope<'b>) -> Self {
         Self {
             output,
-            pack: PackWriter::new(scope),
+            pack: PackWriter::new(format, scope),
         }
     }
 
     pub(super) fn record(&mut self, record: &Record<'_>) -> Result<(), FormatError> {
-        let Some(value) = record.value else {
+        let Some(fields) = self.pack.record(record)? else {
             return Ok(());
         };
-        let fields = self.pack.record(record, NOT_ACCEPTABLE)?;
         let mut comma = self.fields(&fields)?;
         let output = &mut self.output;
         let mut label =
             |output: &mut Output<'_>, label: &str| write_label(output, &mut comma, label);
+        let Some(value) = record.value else {
+            label(output, "v")?;
+            return output.extend(b"null}");
+        };
         match value {
             Value::String(text) | Value::CoreLink(text) => {
                 label(output, "vs")?;
@@ -256,7 +265,9 @@ impl<'b> Writer<'b> {
                 label(output, "v")?;
                 write_integer(output, number.into())?;
             }
-            Value::Float(number) if !number.is_finite() => return Err(NOT_ACCEPTABLE),
+            Value::Float(number) if !number.is_finite() => {
+                return Err(self.pack.not_acceptable());
+            }
             Value::Float(number) => {
                 label(output, "v")?;
                 write_float(output, number)?;
