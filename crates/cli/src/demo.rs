@@ -22,7 +22,7 @@ const STACK: usize = 512 * 1024;
 /// How long de-registering may take at the end.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
-type Demo = Client<Objects, 16, 16, 4096, 1152>;
+type Demo = Client<Objects, 1, 16, 16, 4096, 1152>;
 
 /// Running demo devices; they end when this is dropped.
 #[derive(Debug)]

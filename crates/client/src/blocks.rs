@@ -15,6 +15,8 @@ const OVERHEAD: usize = 40;
 /// The answer to a Read or Discover, or a notification, whose bytes lie in the payload memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rendered {
+    /// The `/1` instance of the server it is for.
+    pub(crate) account: u16,
     pub(crate) path: Path,
     pub(crate) accept: Option<ContentFormat>,
     pub(crate) format: ContentFormat,
@@ -25,8 +27,17 @@ pub(crate) struct Rendered {
 
 impl Rendered {
     /// Whether a later block of this answer is asked for.
-    pub(crate) fn serves(&self, now: Instant, path: &Path, accept: Option<ContentFormat>) -> bool {
-        self.path == *path && self.accept == accept && now.saturating_since(self.at) <= IDLE
+    pub(crate) fn serves(
+        &self,
+        now: Instant,
+        account: u16,
+        path: &Path,
+        accept: Option<ContentFormat>,
+    ) -> bool {
+        self.account == account
+            && self.path == *path
+            && self.accept == accept
+            && now.saturating_since(self.at) <= IDLE
     }
 
     /// The part that answers a request, in datagrams of at most this size.

@@ -4,25 +4,15 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use dunlin_coap::block::{Block1Receiver, BlockLimits};
-use dunlin_coap::{Code, ExchangeId, FixedEndpoint, Instant, Rng, Stats, TransmissionParameters};
+use dunlin_coap::{Code, Instant, Rng, Stats, TransmissionParameters};
 use dunlin_lwm2m::{Path, Version};
 use heapless::{Deque, String, Vec};
 
-use crate::blocks::Rendered;
-use crate::notify::Observation;
-use crate::object::{Object, Objects, Single};
+use crate::account::Account;
+use crate::object::{Instances, Objects};
 use crate::objects::{Security, Server, text};
-use crate::registration::{Registration, RegistrationState, Then};
-use crate::report::AttributeTable;
-
-/// Open exchanges at a time: one registration request, or one confirmable notification, and a
-/// spare.
-const EXCHANGES: usize = 2;
-/// Messages of the server remembered to recognize repetitions.
-const SEEN: usize = 16;
-/// Events that wait to be fetched.
-const EVENTS: usize = 8;
+use crate::registration::{RegistrationState, Then};
+use crate::session::{Session, Shared, Tree};
 
 /// Settings of a [`Client`] that no server changes.
 #[derive(Clone, Debug)]
@@ -59,7 +49,7 @@ impl Config {
 pub enum Input<'a> {
     /// A datagram arrived.
     Datagram {
-        /// Who sent it. Datagrams of anybody but the server are dropped and counted.
+        /// Who sent it. Datagrams of anybody but the servers are dropped and counted.
         from: SocketAddr,
         /// Its bytes.
         bytes: &'a [u8],
@@ -87,27 +77,41 @@ pub enum Output<'a> {
 pub enum Event {
     /// The server accepted the registration; see [`Client::location`].
     Registered {
+        /// The Short Server ID.
+        server: u16,
         /// The version agreed on.
         version: Version,
     },
     /// A Register failed.
     RegistrationFailed {
+        /// The Short Server ID.
+        server: u16,
         /// The server's answer; `None` when there was none.
         code: Option<Code>,
         /// When the next attempt follows; `None` when there is none.
         retry_at: Option<Instant>,
     },
     /// The server accepted an Update.
-    Updated,
+    Updated {
+        /// The Short Server ID.
+        server: u16,
+    },
     /// An Update failed; a new Register follows.
     UpdateFailed {
+        /// The Short Server ID.
+        server: u16,
         /// The server's answer; `None` when there was none.
         code: Option<Code>,
     },
     /// The device has left the server, or did not get an answer to saying so.
-    Deregistered,
+    Deregistered {
+        /// The Short Server ID.
+        server: u16,
+    },
     /// A request of the server was answered.
     Request {
+        /// The Short Server ID.
+        server: u16,
         /// The name the standard gives the operation; "Request" for what is none.
         operation: &'static str,
         /// Where.
@@ -117,6 +121,8 @@ pub enum Event {
     },
     /// A notification was sent.
     Notified {
+        /// The Short Server ID.
+        server: u16,
         /// What is observed.
         path: Path,
         /// 2.05, or the error that ends the observation.
@@ -127,6 +133,8 @@ pub enum Event {
     /// An observation ended without a word from this device: the server rejected a notification
     /// or did not acknowledge it.
     ObservationLost {
+        /// The Short Server ID.
+        server: u16,
         /// What was observed.
         path: Path,
     },
@@ -139,9 +147,9 @@ pub enum Event {
 /// What was dropped above the message layer; see also [`Client::stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Datagrams from others than the server.
+    /// Datagrams from others than the servers.
     pub foreign: u32,
-    /// Datagrams while there was no server, or offline.
+    /// Datagrams while offline.
     pub offline: u32,
     /// Requests before the answer to Register (Core 1.2 §6.2.1), or after a De-register.
     pub unregistered: u32,
@@ -149,33 +157,8 @@ pub struct Dropped {
     pub events: u32,
 }
 
-/// The objects of the client itself and those of the application.
-#[derive(Debug)]
-pub(crate) struct Tree<O> {
-    pub(crate) security: Single<Security>,
-    pub(crate) server: Single<Server>,
-    pub(crate) objects: O,
-}
-
-impl<O: Objects> Objects for Tree<O> {
-    fn object(&self, position: usize) -> Option<&dyn Object> {
-        match position {
-            0 => Some(&self.security),
-            1 => Some(&self.server),
-            position => self.objects.object(position - 2),
-        }
-    }
-
-    fn object_mut(&mut self, position: usize) -> Option<&mut dyn Object> {
-        match position {
-            0 => Some(&mut self.security),
-            1 => Some(&mut self.server),
-            position => self.objects.object_mut(position - 2),
-        }
-    }
-}
-
-/// An LwM2M device: one server, UDP without security, the objects `O` besides Security and Server.
+/// An LwM2M device: UDP without security, up to `SERVERS` servers, the objects `O` besides Security
+/// and Server.
 ///
 /// Nothing in it opens a socket, reads a clock or allocates. Every input gives a guard that is
 /// drained of outputs:
@@ -203,174 +186,296 @@ impl<O: Objects> Objects for Tree<O> {
 ///
 /// | Capacity | Meaning, and what happens at its limit |
 /// |---|---|
-/// | `OBSERVATIONS` | observations; a further Observe is answered as a Read, without the Observe option |
-/// | `ATTRIBUTES` | paths with attached attributes; a further Write-Attributes is answered with 5.00 |
+/// | `SERVERS` | server accounts; [`Client::add_server`] refuses a further one |
+/// | `OBSERVATIONS` | observations of each server; a further Observe is answered as a Read, without the Observe option |
+/// | `ATTRIBUTES` | paths with attached attributes, for each server; a further Write-Attributes is answered with 5.00 |
 /// | `BODY` | bytes of a payload, in blocks or whole: 4.13 for what is written, 5.00 for what is read |
 /// | `DATAGRAM` | bytes of a datagram sent; larger answers go in blocks; the object list has to fit |
 #[derive(Debug)]
 pub struct Client<
     O,
+    const SERVERS: usize = 1,
     const OBSERVATIONS: usize = 8,
     const ATTRIBUTES: usize = 8,
     const BODY: usize = 1024,
     const DATAGRAM: usize = 1152,
 > {
-    pub(crate) config: Config,
-    pub(crate) tree: Tree<O>,
-    pub(crate) coap: FixedEndpoint<SocketAddr, EXCHANGES, SEEN, DATAGRAM, DATAGRAM>,
-    pub(crate) registration: Registration,
-    /// The exchange of the registration request on its way.
-    pub(crate) exchange: Option<ExchangeId>,
-    pub(crate) observations: Vec<Observation, OBSERVATIONS>,
-    pub(crate) attributes: AttributeTable<ATTRIBUTES>,
-    pub(crate) server_address: Option<SocketAddr>,
-    pub(crate) is_offline: bool,
-    pub(crate) events: Deque<Event, EVENTS>,
-    pub(crate) dropped: Dropped,
-    /// The latest moment that an input told.
-    pub(crate) now: Instant,
-    /// When the last message was sent or received.
-    pub(crate) last_traffic: Option<Instant>,
-    /// Gathers the blocks of a request.
-    pub(crate) receiver: Block1Receiver,
+    pub(crate) shared: Shared<O, SERVERS, BODY, DATAGRAM>,
+    /// In the order of their accounts.
+    pub(crate) sessions: Vec<Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>, SERVERS>,
+    /// The body of a request that comes in blocks, and the `/1` instance of the server whose
+    /// request it is.
     pub(crate) body: [u8; BODY],
-    /// The last payload rendered, for the blocks that follow; scratch memory in between.
-    pub(crate) payload: [u8; BODY],
-    pub(crate) rendered: Option<Rendered>,
-    /// The datagram to send next.
-    pub(crate) out: [u8; DATAGRAM],
-    pub(crate) out_length: usize,
+    pub(crate) body_of: u16,
+    /// Where the datagram to send next goes.
+    pub(crate) out_to: Option<SocketAddr>,
 }
+
+/// Why a server cannot be added or connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountError {
+    /// Every one of the `SERVERS` places is taken.
+    Full,
+    /// A Short Server ID is 1 to 65534, and each account has one of its own.
+    Id,
+    /// There is no account with this Short Server ID.
+    Unknown,
+    /// Another account is connected to this address. Without security nothing but the address tells
+    /// whose request a datagram is.
+    Address,
+}
+
+impl fmt::Display for AccountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "all places for servers are taken",
+            Self::Id => "a Short Server ID is 1 to 65534, and each server has one of its own",
+            Self::Unknown => "there is no server with this Short Server ID",
+            Self::Address => "another server has this address",
+        })
+    }
+}
+
+impl core::error::Error for AccountError {}
 
 impl<
     O: Objects,
+    const SERVERS: usize,
     const OBSERVATIONS: usize,
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Client<O, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
 {
-    /// A client that does nothing yet; [`Client::connect`] begins.
+    /// A client that does nothing yet; [`Client::connect`] begins. It has the account of one
+    /// server, with Short Server ID 1.
     pub fn new(config: Config, objects: O, rng: &mut dyn Rng) -> Self {
-        let mut coap = FixedEndpoint::fixed(config.parameters, rng);
-        // Answers lie in little memory. A Write whose copy comes late, behind another Write, would
-        // bring the old value back if it were processed again, idempotent or not.
-        coap.set_repeatable(|code| matches!(code, Code::GET | Code::FETCH));
-        let registration = Registration::new(config.version);
+        const { assert!(SERVERS > 0, "a client has at least one server") };
         let mut server = Server::default();
         if config.queue_mode && config.version == Version::V1_0 {
             server.binding = text("UQ");
         }
+        let mut sessions = Vec::new();
+        let _has_room = sessions.push(Session::new(0, &config, BODY, rng));
         Self {
-            config,
-            tree: Tree {
-                security: Single::new(Security::default()),
-                server: Single::new(server),
-                objects,
+            shared: Shared {
+                config,
+                tree: Tree {
+                    security: Instances::new().fixed().with(0, Security::default()),
+                    server: Instances::new().fixed().with(0, server),
+                    objects,
+                },
+                is_offline: false,
+                events: Deque::new(),
+                dropped: Dropped::default(),
+                now: Instant::ZERO,
+                payload: [0; BODY],
+                rendered: None,
+                out: [0; DATAGRAM],
+                out_length: 0,
+                deleted: None,
             },
-            coap,
-            registration,
-            exchange: None,
-            observations: Vec::new(),
-            attributes: AttributeTable::new(),
-            server_address: None,
-            is_offline: false,
-            events: Deque::new(),
-            dropped: Dropped::default(),
-            now: Instant::ZERO,
-            last_traffic: None,
-            receiver: Block1Receiver::new(BlockLimits::body(BODY)),
+            sessions,
             body: [0; BODY],
-            payload: [0; BODY],
-            rendered: None,
-            out: [0; DATAGRAM],
-            out_length: 0,
+            body_of: 0,
+            out_to: None,
         }
     }
 
+    /// Adds the account of a further server: an instance of the Server object, and one of the
+    /// Security object with the same Short Server ID. [`Client::connect_to`] begins.
+    pub fn add_server(&mut self, server: Server, rng: &mut dyn Rng) -> Result<(), AccountError> {
+        let id = server.short_server_id;
+        if !(1..u16::MAX).contains(&id) || self.account(id).is_some() {
+            return Err(AccountError::Id);
+        }
+        let tree = &mut self.shared.tree;
+        let security = Security {
+            short_server_id: Some(id),
+            ..Security::default()
+        };
+        let (instance, security_instance) = (tree.server.free_id(), tree.security.free_id());
+        let session = Session::new(instance, &self.shared.config, BODY, rng);
+        self.sessions
+            .push(session)
+            .map_err(|_| AccountError::Full)?;
+        let _has_room = tree.server.insert(instance, server);
+        let _has_room = tree.security.insert(security_instance, security);
+        Ok(())
+    }
+
     /// Registers with the server at this address, from the first attempt on. Whatever was going on
-    /// before is forgotten, attributes excepted.
+    /// with it before is forgotten, attributes excepted.
+    ///
+    /// This is the server of the first account; [`Client::connect_to`] names another.
     pub fn connect(&mut self, now: Instant, server: SocketAddr) {
-        self.forget_exchanges();
-        self.observations.clear();
-        self.server_address = Some(server);
-        self.is_offline = false;
-        self.registration.start(now);
+        self.shared.is_offline = false;
+        if let Some(session) = self.sessions.first_mut() {
+            session.connect(now, server);
+        }
     }
 
-    /// De-registers, and then does nothing until [`Client::connect`].
+    /// The same for any account. Two accounts cannot have the same address.
+    pub fn connect_to(
+        &mut self,
+        now: Instant,
+        id: u16,
+        server: SocketAddr,
+    ) -> Result<(), AccountError> {
+        let index = self.position(id).ok_or(AccountError::Unknown)?;
+        let is_taken = self
+            .sessions
+            .iter()
+            .enumerate()
+            .any(|(other, session)| other != index && session.address == Some(server));
+        if is_taken {
+            return Err(AccountError::Address);
+        }
+        self.shared.is_offline = false;
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.connect(now, server);
+        }
+        Ok(())
+    }
+
+    /// The place of a server's session.
+    fn position(&self, id: u16) -> Option<usize> {
+        self.sessions
+            .iter()
+            .position(|session| session.id(&self.shared) == id)
+    }
+
+    /// De-registers from every server, and then does nothing until [`Client::connect`].
     pub fn deregister(&mut self) {
-        self.registration.deregister_soon(Then::Stop);
+        for session in &mut self.sessions {
+            session.registration.deregister_soon(Then::Stop);
+        }
     }
 
-    /// Sends an Update as soon as possible.
+    /// De-registers from one server.
+    pub fn deregister_from(&mut self, id: u16) -> Result<(), AccountError> {
+        let session = self.session_mut(id)?;
+        session.registration.deregister_soon(Then::Stop);
+        Ok(())
+    }
+
+    /// Sends an Update to every server as soon as possible.
     pub fn update(&mut self, now: Instant) {
-        self.registration.update_soon(now);
+        for session in &mut self.sessions {
+            session.registration.update_soon(now);
+        }
     }
 
-    /// Stops talking and listening, as if the network were gone. The registration and the
+    fn session_mut(
+        &mut self,
+        id: u16,
+    ) -> Result<&mut Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>, AccountError> {
+        let index = self.position(id).ok_or(AccountError::Unknown)?;
+        self.sessions.get_mut(index).ok_or(AccountError::Unknown)
+    }
+
+    /// Stops talking and listening, as if the network were gone. The registrations and the
     /// observations stay.
     pub fn offline(&mut self) {
-        self.is_offline = true;
-        self.out_length = 0;
-        self.forget_exchanges();
+        self.shared.is_offline = true;
+        self.shared.out_length = 0;
+        for session in &mut self.sessions {
+            session.forget_exchanges();
+        }
     }
 
     /// Talks again: with an Update while the registration lives, otherwise with a Register. What
     /// fell due while offline is reported now, unless `/1/x/6` says to drop it.
     pub fn online(&mut self, now: Instant) {
-        if !core::mem::take(&mut self.is_offline) {
+        if !core::mem::take(&mut self.shared.is_offline) {
             return;
         }
-        match self.registration.state() {
-            RegistrationState::Registered | RegistrationState::Updating => {
-                self.registration.resume(now);
+        self.look_for_changes(now);
+        let Self {
+            shared, sessions, ..
+        } = self;
+        for session in sessions {
+            let registration = &mut session.registration;
+            match registration.state() {
+                RegistrationState::Registered | RegistrationState::Updating => {
+                    registration.resume(now);
+                }
+                RegistrationState::Registering | RegistrationState::Waiting => {
+                    registration.start(now);
+                }
+                RegistrationState::Deregistering => registration.stop(),
+                RegistrationState::Idle | RegistrationState::Failed => {}
             }
-            RegistrationState::Registering | RegistrationState::Waiting => {
-                self.registration.start(now);
+            let is_stored = shared
+                .account(session.instance)
+                .is_none_or(|account| account.notification_storing);
+            if !is_stored {
+                session.drop_missed_notifications(shared, now);
             }
-            RegistrationState::Deregistering => self.registration.stop(),
-            RegistrationState::Idle | RegistrationState::Failed => {}
-        }
-        if !self.tree.server.notification_storing {
-            self.drop_missed_notifications(now);
-        }
-    }
-
-    fn forget_exchanges(&mut self) {
-        if let Some(server) = self.server_address {
-            self.coap.forget_peer(server, |_| {});
-        }
-        self.exchange = None;
-        for observation in &mut self.observations {
-            observation.exchange = None;
         }
     }
 
     /// The application's objects.
     pub const fn objects(&self) -> &O {
-        &self.tree.objects
+        &self.shared.tree.objects
     }
 
     /// The application's objects, to be changed. What changed is found by the objects themselves;
     /// handle [`Input::Timer`] afterwards ([`Client::next_timeout`] says so).
     pub const fn objects_mut(&mut self) -> &mut O {
-        &mut self.tree.objects
+        &mut self.shared.tree.objects
     }
 
-    /// The Server object: lifetime, default periods, retries.
+    /// The first account's instance of the Server object: lifetime, default periods, retries.
     pub fn server(&self) -> &Server {
-        &self.tree.server
+        self.shared.tree.server.first()
     }
 
-    /// The Server object, to be changed; as [`Client::objects_mut`].
+    /// The same, to be changed; as [`Client::objects_mut`].
     pub fn server_mut(&mut self) -> &mut Server {
-        &mut self.tree.server
+        self.shared.tree.server.first_mut()
     }
 
-    /// The Security object.
+    /// An account's instance of the Server object, to be changed. The Short Server ID stays as it
+    /// is: it also stands in the Security object.
+    pub fn server_of_mut(&mut self, id: u16) -> Option<&mut Server> {
+        let instance = self.sessions.get(self.position(id)?)?.instance;
+        self.shared.tree.server.get_mut(instance)
+    }
+
+    /// The first account's instance of the Security object.
     pub fn security_mut(&mut self) -> &mut Security {
-        &mut self.tree.security
+        self.shared.tree.security.first_mut()
+    }
+
+    /// An account's instance of the Security object.
+    pub fn security_of_mut(&mut self, id: u16) -> Option<&mut Security> {
+        let instance = self
+            .shared
+            .tree
+            .security
+            .iter()
+            .find(|(_, security)| !security.is_bootstrap && security.short_server_id == Some(id))
+            .map(|(instance, _)| instance)?;
+        self.shared.tree.security.get_mut(instance)
+    }
+
+    /// How things stand with a server; `None` for an unknown Short Server ID.
+    pub fn account(&self, id: u16) -> Option<Account<'_>> {
+        self.accounts()
+            .find(|account| account.short_server_id() == id)
+    }
+
+    /// How things stand with each server.
+    pub fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
+        self.sessions.iter().filter_map(|session| {
+            Some(Account {
+                server: self.shared.account(session.instance)?,
+                address: session.address,
+                registration: &session.registration,
+                observations: &session.observations,
+            })
+        })
     }
 
     /// All objects: Security, Server, and those of the application.
@@ -378,7 +483,7 @@ impl<
     where
         O: 'static,
     {
-        &self.tree
+        &self.shared.tree
     }
 
     /// All objects, to be changed.
@@ -386,64 +491,78 @@ impl<
     where
         O: 'static,
     {
-        &mut self.tree
+        &mut self.shared.tree
     }
 
     /// The settings.
     pub const fn config(&self) -> &Config {
-        &self.config
+        &self.shared.config
     }
 
-    /// Where the registration stands.
+    /// The first account.
+    fn first(&self) -> Option<Account<'_>> {
+        self.accounts().next()
+    }
+
+    /// Where the registration with the first account's server stands; [`Client::account`] tells
+    /// of others.
     pub fn state(&self) -> RegistrationState {
-        self.registration.state()
+        self.first()
+            .map_or(RegistrationState::Idle, |account| account.state())
     }
 
     /// Whether [`Client::offline`] is in force.
     pub const fn is_offline(&self) -> bool {
-        self.is_offline
+        self.shared.is_offline
     }
 
-    /// The version in use.
+    /// The version in use with the first account's server.
     pub fn version(&self) -> Version {
-        self.registration.version()
+        self.first()
+            .map_or(self.shared.config.version, |account| account.version())
     }
 
-    /// The server's address.
-    pub const fn server_address(&self) -> Option<SocketAddr> {
-        self.server_address
+    /// The address of the first account's server.
+    pub fn server_address(&self) -> Option<SocketAddr> {
+        self.first()?.address()
     }
 
-    /// When the server will have forgotten the registration; `None` for never, or without one.
+    /// When the first account's server will have forgotten the registration; `None` for never, or
+    /// without one.
     pub fn expires(&self) -> Option<Instant> {
-        self.registration.expires()
+        self.first()?.expires()
     }
 
-    /// The path the server gave the registration, as in `/rd/5a3f`.
-    pub const fn location(&self) -> impl fmt::Display {
-        DisplayLocation(&self.registration)
+    /// The path the first account's server gave the registration, as in `/rd/5a3f`.
+    pub fn location(&self) -> impl fmt::Display {
+        DisplayFirst(self.first())
     }
 
-    /// The paths observed.
+    /// The paths observed, by whichever server.
     pub fn observed(&self) -> impl Iterator<Item = Path> {
-        self.observations.iter().map(|observation| observation.path)
+        self.accounts().flat_map(|account| account.observed())
     }
 
-    /// Counters of the message layer.
-    pub fn stats(&self) -> &Stats {
-        self.coap.stats()
+    /// Counters of the message layer, of all servers together.
+    pub fn stats(&self) -> Stats {
+        self.sessions
+            .iter()
+            .fold(Stats::default(), |sum, session| sum + *session.coap.stats())
     }
 
     /// What was dropped above the message layer.
     pub const fn dropped(&self) -> Dropped {
-        self.dropped
+        self.shared.dropped
     }
 
     /// With queue mode: until when the device has to listen before it may sleep (Transport 1.2
     /// §6.5).
     pub fn awake_until(&self) -> Option<Instant> {
-        self.last_traffic
-            .map(|last| last + self.config.parameters.max_transmit_wait())
+        self.sessions
+            .iter()
+            .filter_map(|session| session.last_traffic)
+            .max()
+            .map(|last| last + self.shared.config.parameters.max_transmit_wait())
     }
 
     /// Takes an input. Drain the outputs.
@@ -452,8 +571,8 @@ impl<
         now: Instant,
         rng: &'c mut dyn Rng,
         input: Input<'_>,
-    ) -> Outputs<'c, O, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM> {
-        self.now = now;
+    ) -> Outputs<'c, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM> {
+        self.shared.now = now;
         if let Input::Datagram { from, bytes } = input {
             self.datagram(now, from, bytes);
         }
@@ -462,14 +581,6 @@ impl<
             now,
             rng,
         }
-    }
-
-    pub(crate) fn event(&mut self, event: Event) {
-        if self.events.is_full() {
-            self.events.pop_front();
-            self.dropped.events += 1;
-        }
-        let _has_room = self.events.push_back(event);
     }
 }
 
@@ -481,12 +592,13 @@ impl<
 pub struct Outputs<
     'c,
     O,
+    const SERVERS: usize,
     const OBSERVATIONS: usize,
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
 > {
-    client: &'c mut Client<O, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>,
+    client: &'c mut Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>,
     now: Instant,
     rng: &'c mut dyn Rng,
 }
@@ -500,11 +612,12 @@ pub(crate) enum Step {
 
 impl<
     O: Objects,
+    const SERVERS: usize,
     const OBSERVATIONS: usize,
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Outputs<'_, O, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+> Outputs<'_, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
 {
     /// The next output; `None` when all is done for now.
     #[expect(
@@ -515,25 +628,19 @@ impl<
         match self.client.step(self.now, self.rng)? {
             Step::Event(event) => Some(Output::Event(event)),
             Step::Transmit(to) => {
-                let length = core::mem::take(&mut self.client.out_length);
-                let bytes = self.client.out.get(..length)?;
+                let length = core::mem::take(&mut self.client.shared.out_length);
+                let bytes = self.client.shared.out.get(..length)?;
                 Some(Output::Transmit { to, bytes })
             }
         }
     }
 }
 
-struct DisplayLocation<'a>(&'a Registration);
+struct DisplayFirst<'a>(Option<Account<'a>>);
 
-impl fmt::Display for DisplayLocation<'_> {
+impl fmt::Display for DisplayFirst<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for segment in self.0.location.segments() {
-            f.write_str("/")?;
-            for chunk in segment.utf8_chunks() {
-                f.write_str(chunk.valid())?;
-            }
-        }
-        Ok(())
+        self.0.map_or(Ok(()), |account| account.location().fmt(f))
     }
 }
 

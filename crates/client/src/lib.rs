@@ -5,10 +5,12 @@
 //! [`Client`], and drive it with datagrams and time. Ready-made objects are in [`mod@objects`].
 #![no_std]
 
+mod account;
 mod blocks;
 mod client;
 mod digest;
 mod engine;
+mod enroll;
 mod links;
 mod notify;
 mod object;
@@ -16,9 +18,11 @@ pub mod objects;
 mod registration;
 mod report;
 mod serve;
+mod session;
 mod tree;
 
-pub use client::{Client, Config, Dropped, Event, Input, Output, Outputs};
+pub use account::Account;
+pub use client::{AccountError, Client, Config, Dropped, Event, Input, Output, Outputs};
 pub use dunlin_coap::{Code, Instant, Rng, TransmissionParameters};
 pub use dunlin_lwm2m::{Arguments, Path, Value, Version};
 pub use object::{

@@ -6,9 +6,10 @@ use dunlin_coap::{Code, ExchangeId, Instant, MessageWriter, Rng, Sequence};
 use dunlin_lwm2m::{Attributes, ContentFormat, Path};
 use heapless::Vec;
 
-use crate::client::{CONFIRM_WITHIN, Client, Event, Step};
+use crate::client::{CONFIRM_WITHIN, Client, Config, Event};
 use crate::object::Objects;
 use crate::report::{self, Snapshot};
+use crate::session::{Session, Shared};
 use crate::tree;
 
 /// One observation of the server.
@@ -40,37 +41,22 @@ pub(crate) struct Observation {
 
 impl<
     O: Objects,
+    const SERVERS: usize,
     const OBSERVATIONS: usize,
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Client<O, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
 {
-    /// What is in force at a path, the server's defaults included (`/1/x/2`, `/1/x/3`).
-    pub(crate) fn attributes_at(&self, path: &Path) -> Attributes {
-        let defaults = Attributes {
-            pmin: self.tree.server.default_pmin,
-            pmax: self.tree.server.default_pmax,
-            ..Attributes::NONE
-        };
-        self.attributes.inherited(path).inherit(&defaults)
-    }
-
-    /// Whether an object was changed and nobody has looked yet.
-    pub(crate) fn has_changes(&self) -> bool {
-        tree::all(&self.tree).any(|object| {
-            let changes = object.changes();
-            changes.values || changes.instances
-        })
-    }
-
-    /// Marks the observations of changed objects, and asks for an Update when the server has to
+    /// Marks the observations of changed objects, and asks for an Update when a server has to
     /// know of a change (Core 1.2 §6.2.2).
     pub(crate) fn look_for_changes(&mut self, now: Instant) {
+        let Self {
+            shared, sessions, ..
+        } = self;
         let mut position = 0;
-        let mut has_new_list = false;
-        let mut is_server_changed = false;
-        while let Some(object) = self.tree.object_mut(position) {
+        let mut has_news = false;
+        while let Some(object) = shared.tree.object_mut(position) {
             position += 1;
             let changes = object.changes();
             if !changes.values && !changes.instances {
@@ -78,25 +64,49 @@ impl<
             }
             object.clear_changes();
             let id = object.definition().id;
-            has_new_list |= changes.instances;
-            is_server_changed |= id == 1;
-            for observation in &mut self.observations {
-                observation.is_stale |= observation.path.object_id() == Some(id);
+            has_news |= changes.instances || id == 1;
+            for session in sessions.iter_mut() {
+                for observation in &mut session.observations {
+                    observation.is_stale |= observation.path.object_id() == Some(id);
+                }
             }
         }
-        if (has_new_list || is_server_changed)
-            && self.registration.is_registered()
-            && self.offer() != self.registration.announced
-        {
-            self.registration.update_soon(now);
+        for session in sessions.iter_mut().filter(|_| has_news) {
+            if session.registration.is_registered()
+                && session.offer(shared) != session.registration.announced
+            {
+                session.registration.update_soon(now);
+            }
         }
+    }
+}
+
+impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
+    Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>
+{
+    /// What is in force at a path, the server's defaults included (`/1/x/2`, `/1/x/3`).
+    pub(crate) fn attributes_at<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        path: &Path,
+    ) -> Attributes {
+        let account = shared.account(self.instance);
+        let defaults = Attributes {
+            pmin: account.and_then(|account| account.default_pmin),
+            pmax: account.and_then(|account| account.default_pmax),
+            ..Attributes::NONE
+        };
+        self.attributes.inherited(path).inherit(&defaults)
     }
 
     /// Nothing that happened up to now is reported any more.
-    pub(crate) fn drop_missed_notifications(&mut self, now: Instant) {
-        self.look_for_changes(now);
+    pub(crate) fn drop_missed_notifications<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        now: Instant,
+    ) {
         for observation in &mut self.observations {
-            observation.sent = Snapshot::take(&self.tree, &observation.path);
+            observation.sent = Snapshot::take(&shared.tree, &observation.path);
             observation.sent_at = now;
             observation.is_stale = false;
             observation.is_changed = false;
@@ -104,7 +114,10 @@ impl<
     }
 
     /// When the next notification falls due, `now` at the earliest when one has to be looked at.
-    pub(crate) fn next_notification(&self) -> Option<Instant> {
+    pub(crate) fn next_notification<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+    ) -> Option<Instant> {
         let is_busy = self.coap.open_exchanges() > 0;
         self.observations
             .iter()
@@ -112,7 +125,7 @@ impl<
                 if observation.exchange.is_some() {
                     return None;
                 }
-                let attributes = self.attributes_at(&observation.path);
+                let attributes = self.attributes_at(shared, &observation.path);
                 let due = if observation.is_stale || observation.ends.is_some() {
                     Instant::ZERO
                 } else {
@@ -121,55 +134,48 @@ impl<
                 // One interaction at a time (NSTART): its end brings the next look.
                 // Whether it asks for an acknowledgement is decided when it is sent, which is not
                 // before now.
-                let sent = due.max(self.now);
-                let waits = is_busy && self.is_confirmable(observation, &attributes, sent);
+                let sent = due.max(shared.now);
+                let waits =
+                    is_busy && is_confirmable(&shared.config, observation, &attributes, sent);
                 (!waits || observation.is_stale).then_some(due)
             })
             .min()
     }
 
-    fn is_confirmable(
-        &self,
-        observation: &Observation,
-        attributes: &Attributes,
-        at: Instant,
-    ) -> bool {
-        observation.ends.is_some()
-            || attributes
-                .con
-                .unwrap_or(self.config.confirmable_notifications)
-            || at.saturating_since(observation.confirmed_at) >= CONFIRM_WITHIN
-    }
-
-    /// Sends one notification that is due.
-    pub(crate) fn notify(
+    /// Sends one notification that is due; `false` when none is.
+    pub(crate) fn notify<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         rng: &mut dyn Rng,
         server: SocketAddr,
-    ) -> Option<Step> {
+    ) -> bool {
         let mut index = 0;
         while let Some(observation) = self.observations.get(index) {
             if observation.exchange.is_none() {
                 if observation.is_stale {
-                    self.evaluate(index);
+                    self.evaluate(shared, index);
                 }
-                if let Some(step) = self.notify_one(now, rng, server, index) {
-                    return Some(step);
+                if self.notify_one(shared, now, rng, server, index).is_some() {
+                    return true;
                 }
             }
             index += 1;
         }
-        None
+        false
     }
 
-    fn evaluate(&mut self, index: usize) {
+    fn evaluate<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        index: usize,
+    ) {
         let Some(path) = self.observations.get(index).map(|entry| entry.path) else {
             return;
         };
-        let attributes = self.attributes_at(&path);
-        let ends = tree::check_readable(&self.tree, &path).err();
-        let snapshot = Snapshot::take(&self.tree, &path);
+        let attributes = self.attributes_at(shared, &path);
+        let ends = tree::check_readable(&shared.tree, &path).err();
+        let snapshot = Snapshot::take(&shared.tree, &path);
         if let Some(observation) = self.observations.get_mut(index) {
             observation.is_stale = false;
             observation.ends = ends;
@@ -177,16 +183,17 @@ impl<
         }
     }
 
-    fn notify_one(
+    fn notify_one<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         rng: &mut dyn Rng,
         server: SocketAddr,
         index: usize,
-    ) -> Option<Step> {
+    ) -> Option<()> {
         let observation = self.observations.get(index)?;
         let path = observation.path;
-        let attributes = self.attributes_at(&path);
+        let attributes = self.attributes_at(shared, &path);
         let ends = observation.ends;
         if ends.is_none() {
             let due = report::due(&attributes, observation.sent_at, observation.is_changed)?;
@@ -194,7 +201,7 @@ impl<
                 return None;
             }
         }
-        let confirmable = self.is_confirmable(observation, &attributes, now);
+        let confirmable = is_confirmable(&shared.config, observation, &attributes, now);
         if confirmable && self.coap.open_exchanges() > 0 {
             return None;
         }
@@ -202,27 +209,26 @@ impl<
         let token = observation.token.clone();
         let code = match ends {
             Some(code) => code,
-            None => match self.render(now, &path, accept, format) {
+            None => match shared.render(now, self.instance, &path, accept, format) {
                 Ok(()) => Code::CONTENT,
                 // The representation of the first response is no longer possible.
                 Err(code) => code,
             },
         };
         let is_last = !code.is_success();
-        let snapshot = Snapshot::take(&self.tree, &path);
+        let snapshot = Snapshot::take(&shared.tree, &path);
         let observation = self.observations.get_mut(index)?;
         let sequence = observation.sequence.advance();
         observation.sent = snapshot;
         observation.sent_at = now;
         observation.is_changed = false;
 
-        let Self {
-            coap,
+        let Shared {
             out,
             rendered,
             payload,
             ..
-        } = self;
+        } = shared;
         let write = |writer: &mut MessageWriter<'_>| {
             if is_last {
                 return;
@@ -232,18 +238,20 @@ impl<
             }
         };
         let (message_id, exchange) = if confirmable {
-            let sent = coap
+            let sent = self
+                .coap
                 .send_confirmable(now, rng, server, code, &token, write)
                 .ok()?;
             let length = sent.bytes.len();
             out.get_mut(..length)?.copy_from_slice(sent.bytes);
-            self.out_length = length;
+            shared.out_length = length;
             (sent.message_id, Some(sent.exchange))
         } else {
-            let (message_id, length) = coap
+            let (message_id, length) = self
+                .coap
                 .send_non_confirmable(server, code, &token, out, write)
                 .ok()?;
-            self.out_length = length;
+            shared.out_length = length;
             (message_id, None)
         };
         if is_last {
@@ -253,12 +261,14 @@ impl<
             observation.message_id = Some(message_id);
             observation.exchange = exchange;
         }
-        self.event(Event::Notified {
+        let event = Event::Notified {
+            server: self.id(shared),
             path,
             code,
             confirmable,
-        });
-        Some(Step::Transmit(server))
+        };
+        shared.event(event);
+        Some(())
     }
 
     /// A confirmable notification has reached the server.
@@ -272,8 +282,9 @@ impl<
     }
 
     /// The server does not want, or does not receive, notifications of an observation any more.
-    pub(crate) fn observation_lost(
+    pub(crate) fn observation_lost<O, const SERVERS: usize, const BODY: usize>(
         &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         exchange: Option<ExchangeId>,
         message_id: Option<u16>,
     ) {
@@ -283,9 +294,22 @@ impl<
         });
         if let Some(index) = lost {
             let observation = self.observations.remove(index);
-            self.event(Event::ObservationLost {
+            let event = Event::ObservationLost {
+                server: self.id(shared),
                 path: observation.path,
-            });
+            };
+            shared.event(event);
         }
     }
+}
+
+fn is_confirmable(
+    config: &Config,
+    observation: &Observation,
+    attributes: &Attributes,
+    at: Instant,
+) -> bool {
+    observation.ends.is_some()
+        || attributes.con.unwrap_or(config.confirmable_notifications)
+        || at.saturating_since(observation.confirmed_at) >= CONFIRM_WITHIN
 }

@@ -3,7 +3,9 @@
 
 use core::net::SocketAddr;
 
-use dunlin_coap::block::{Block, Block1Received, Block2Answer, Refusal};
+use dunlin_coap::block::{
+    Block, Block1Received, Block1Receiver, Block2Answer, BlockLimits, Refusal,
+};
 use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo};
 use dunlin_lwm2m::link::LinksWriter;
 use dunlin_lwm2m::operation::{Operation, Payload, WireOperation, WriteMode};
@@ -13,13 +15,21 @@ use dunlin_lwm2m::{
 use heapless::{String, Vec};
 
 use crate::blocks::Rendered;
-use crate::client::{Client, Event};
+use crate::client::Event;
 use crate::digest::Digest;
 use crate::links::Discover;
 use crate::notify::Observation;
 use crate::object::Objects;
 use crate::report::Snapshot;
+use crate::session::{Session, Shared};
 use crate::tree::{self, Target};
+
+/// The memory for a request that comes in blocks.
+pub(crate) struct Body<'a> {
+    pub(crate) bytes: &'a mut [u8],
+    /// The `/1` instance of the server whose request it is.
+    pub(crate) account: &'a mut u16,
+}
 
 /// What goes back to the server.
 struct Answer {
@@ -44,63 +54,64 @@ impl From<Code> for Answer {
     }
 }
 
-impl<
-    O: Objects,
-    const OBSERVATIONS: usize,
-    const ATTRIBUTES: usize,
-    const BODY: usize,
-    const DATAGRAM: usize,
-> Client<O, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
+    Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>
 {
     /// Answers a request; the answer lies in `out`.
-    pub(crate) fn serve(
+    pub(crate) fn serve<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        body: &mut Body<'_>,
         now: Instant,
         message: &Message<'_>,
         reply_to: &ReplyTo<SocketAddr>,
     ) {
-        let answer = match self.receiver.receive(now, message, &mut self.body) {
-            Block1Received::Refuse(refusal) => return self.refuse(message, reply_to, &refusal),
+        self.share_body(body, message);
+        let answer = match self.receiver.receive(now, message, body.bytes) {
+            Block1Received::Refuse(refusal) => {
+                return self.refuse(shared, message, reply_to, &refusal);
+            }
             Block1Received::Continue(block) => Answer {
                 block1: Some(block),
                 ..Answer::from(Code::CONTINUE)
             },
-            Block1Received::Single => self.perform_reported(now, message, message.payload),
+            Block1Received::Single => self.perform_reported(shared, now, message, message.payload),
             Block1Received::Complete { length, block } => {
-                let body = self.body;
-                let body = body.get(..length).unwrap_or_default();
+                let body = body.bytes.get(..length).unwrap_or_default();
                 Answer {
                     block1: Some(block),
-                    ..self.perform_reported(now, message, body)
+                    ..self.perform_reported(shared, now, message, body)
                 }
             }
         };
-        let Self {
-            coap,
+        let Shared {
             out,
             rendered,
             payload,
             ..
-        } = self;
-        let written = coap.reply(reply_to, answer.code, message.token, out, |writer| {
-            if let Some(path) = answer.location {
-                // Decimal ids need no escapes.
-                for id in path.ids() {
-                    let segment = text::<5>(format_args!("{id}"));
-                    writer.option(OptionNumber::LOCATION_PATH, segment.as_bytes());
+        } = shared;
+        let written = self
+            .coap
+            .reply(reply_to, answer.code, message.token, out, |writer| {
+                if let Some(path) = answer.location {
+                    // Decimal ids need no escapes.
+                    for id in path.ids() {
+                        let segment = text::<5>(format_args!("{id}"));
+                        writer.option(OptionNumber::LOCATION_PATH, segment.as_bytes());
+                    }
                 }
-            }
-            if let (Some(rendered), Some(part)) = (rendered, &answer.content) {
-                rendered.write(payload, answer.observe, part, writer);
-            }
-            if let Some(block) = answer.block1 {
-                writer.uint(OptionNumber::BLOCK1, block.value());
-            }
-        });
-        self.out_length = match written {
+                if let (Some(rendered), Some(part)) = (rendered, &answer.content) {
+                    rendered.write(payload, answer.observe, part, writer);
+                }
+                if let Some(block) = answer.block1 {
+                    writer.uint(OptionNumber::BLOCK1, block.value());
+                }
+            });
+        shared.out_length = match written {
             Ok(length) => length,
             // A token beyond eight bytes may leave no room for the content.
-            Err(_) => coap
+            Err(_) => self
+                .coap
                 .reply(
                     reply_to,
                     Code::INTERNAL_SERVER_ERROR,
@@ -112,52 +123,88 @@ impl<
         };
     }
 
-    fn refuse(&mut self, message: &Message<'_>, reply_to: &ReplyTo<SocketAddr>, refusal: &Refusal) {
-        self.event(Event::Request {
+    /// The memory for bodies is one: whoever begins a transfer takes it, and another server's
+    /// transfer is at its end.
+    fn share_body(&mut self, body: &mut Body<'_>, message: &Message<'_>) {
+        let Ok(Some(block)) = Block::of(message, OptionNumber::BLOCK1) else {
+            return;
+        };
+        if *body.account != self.instance {
+            self.receiver = Block1Receiver::new(BlockLimits::body(body.bytes.len()));
+            if block.num == 0 {
+                *body.account = self.instance;
+            }
+        }
+    }
+
+    fn refuse<O, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        message: &Message<'_>,
+        reply_to: &ReplyTo<SocketAddr>,
+        refusal: &Refusal,
+    ) {
+        let server = self.id(shared);
+        shared.event(Event::Request {
+            server,
             operation: "Request",
             path: Path::ROOT,
             code: refusal.code,
         });
-        self.out_length = self
+        shared.out_length = self
             .coap
             .reply(
                 reply_to,
                 refusal.code,
                 message.token,
-                &mut self.out,
+                &mut shared.out,
                 |writer| refusal.write(writer),
             )
             .unwrap_or(0);
     }
 
-    fn perform_reported(&mut self, now: Instant, message: &Message<'_>, body: &[u8]) -> Answer {
+    fn perform_reported<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        now: Instant,
+        message: &Message<'_>,
+        body: &[u8],
+    ) -> Answer {
         if first_id(message).is_some_and(tree::is_hidden) && is_known(message.code) {
             // Every operation on Security, OSCORE and COSE (Transport 1.2 Table 6.7-3).
             let path = first_id(message).map_or(Path::ROOT, Path::object);
-            return self.reported("Request", path, Code::UNAUTHORIZED.into());
+            return self.reported(shared, "Request", path, Code::UNAUTHORIZED.into());
         }
         let operation = match WireOperation::from_request_with_body(message, body, "") {
             Ok(operation) => operation,
             Err(error) => {
-                return self.reported("Request", Path::ROOT, error.code().into());
+                return self.reported(shared, "Request", Path::ROOT, error.code().into());
             }
         };
         let (name, path) = (operation.name(), operation.path());
         let answer = self
-            .perform(now, message, operation)
+            .perform(shared, now, message, operation)
             .unwrap_or_else(Answer::from);
         if answer.code == Code::CHANGED && name == "Execute" && path.object_id() == Some(3) {
             match path.resource_id() {
-                Some(4) => self.event(Event::Reboot),
-                Some(5) => self.event(Event::FactoryReset),
+                Some(4) => shared.event(Event::Reboot),
+                Some(5) => shared.event(Event::FactoryReset),
                 _ => {}
             }
         }
-        self.reported(name, path, answer)
+        self.reported(shared, name, path, answer)
     }
 
-    fn reported(&mut self, operation: &'static str, path: Path, answer: Answer) -> Answer {
-        self.event(Event::Request {
+    fn reported<O, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        operation: &'static str,
+        path: Path,
+        answer: Answer,
+    ) -> Answer {
+        let server = self.id(shared);
+        shared.event(Event::Request {
+            server,
             operation,
             path,
             code: answer.code,
@@ -165,14 +212,15 @@ impl<
         answer
     }
 
-    fn perform(
+    fn perform<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         message: &Message<'_>,
         operation: WireOperation<'_>,
     ) -> Result<Answer, Code> {
         match operation {
-            Operation::Read { path, accept } => self.content(now, message, path, accept),
+            Operation::Read { path, accept } => self.content(shared, now, message, path, accept),
             // A client that does not support parameters must refuse them (Core 1.2 §6.4.1).
             Operation::Observe { parameters, .. } | Operation::CancelObserve { parameters, .. }
                 if !parameters.is_empty() =>
@@ -183,31 +231,33 @@ impl<
             | Operation::WriteComposite { .. }
             | Operation::ObserveComposite { .. }
             | Operation::CancelObserveComposite { .. } => Err(Code::NOT_IMPLEMENTED),
-            Operation::Observe { path, accept, .. } => self.observe(now, message, path, accept),
+            Operation::Observe { path, accept, .. } => {
+                self.observe(shared, now, message, path, accept)
+            }
             Operation::CancelObserve { path, accept, .. } => {
                 self.observations.retain(|observation| {
                     observation.token != message.token || observation.path != path
                 });
-                self.content(now, message, path, accept)
+                self.content(shared, now, message, path, accept)
             }
-            Operation::Discover { path, depth } => self.discover(now, message, path, depth),
+            Operation::Discover { path, depth } => self.discover(shared, now, message, path, depth),
             Operation::Write { path, mode, body } => {
-                self.write(path, mode, body)?;
+                write(shared, path, mode, body)?;
                 Ok(Code::CHANGED.into())
             }
             Operation::WriteAttributes { path, attributes } => {
-                self.write_attributes(path, &attributes)?;
+                self.write_attributes(shared, path, &attributes)?;
                 Ok(Code::CHANGED.into())
             }
             Operation::Execute { path, arguments } => {
-                self.execute(path, arguments)?;
+                execute(shared, path, arguments)?;
                 Ok(Code::CHANGED.into())
             }
             Operation::Create { object, body } => {
-                self.rendered = None;
+                shared.rendered = None;
                 let version = self.version();
                 let (id, _) =
-                    tree::create(&mut self.tree, object, body, version, &mut self.payload)?;
+                    tree::create(&mut shared.tree, object, body, version, &mut shared.payload)?;
                 Ok(Answer {
                     location: Some(Path::instance(object, id)),
                     ..Code::CREATED.into()
@@ -215,40 +265,23 @@ impl<
             }
             Operation::Delete { path } => {
                 let version = self.version();
-                tree::delete(&mut self.tree, &path, version)?;
-                self.attributes.remove_below(&path);
+                tree::delete(&mut shared.tree, &path, version)?;
+                shared.deleted = Some(path);
                 Ok(Code::DELETED.into())
             }
         }
     }
 
-    fn write(&mut self, path: Path, mode: WriteMode, body: Payload<'_>) -> Result<(), Code> {
-        self.rendered = None;
-        tree::write(&mut self.tree, &path, mode, body, &mut self.payload)
-    }
-
-    fn execute(&mut self, path: Path, arguments: &str) -> Result<(), Code> {
-        let Target::Resource(_, resource) = tree::resolve(&self.tree, &path)? else {
-            return Err(Code::METHOD_NOT_ALLOWED);
-        };
-        if !resource.operations.is_executable() {
-            return Err(Code::METHOD_NOT_ALLOWED);
-        }
-        let arguments = Arguments::parse(arguments).map_err(|_| Code::BAD_REQUEST)?;
-        let object = path
-            .object_id()
-            .and_then(|id| tree::find_mut(&mut self.tree, id))
-            .ok_or(Code::NOT_FOUND)?;
-        object.transaction(path.instance_id().unwrap_or(0), &mut |instance| {
-            instance.execute(resource.id, arguments)
-        })
-    }
-
-    fn write_attributes(&mut self, path: Path, write: &WriteAttributes) -> Result<(), Code> {
-        let data_type: Option<DataType> = match tree::resolve(&self.tree, &path)? {
+    fn write_attributes<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        path: Path,
+        write: &WriteAttributes,
+    ) -> Result<(), Code> {
+        let data_type: Option<DataType> = match tree::resolve(&shared.tree, &path)? {
             Target::Object(_) | Target::Instance(..) => None,
             Target::Resource(_, resource) | Target::ResourceInstance(resource) => {
-                tree::check_readable(&self.tree, &path)?;
+                tree::check_readable(&shared.tree, &path)?;
                 resource.data_type
             }
         };
@@ -268,47 +301,39 @@ impl<
     }
 
     /// Read: renders, or goes on with the blocks of what was rendered before.
-    fn content(
+    fn content<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         message: &Message<'_>,
         path: Path,
         accept: Option<ContentFormat>,
     ) -> Result<Answer, Code> {
-        if !self.continues(now, message, &path, accept) {
-            tree::check_readable(&self.tree, &path)?;
-            let format = self.choose_format(&path, accept)?;
-            self.render(now, &path, accept, format)?;
+        if !self.continues(shared, now, message, &path, accept) {
+            tree::check_readable(&shared.tree, &path)?;
+            let format = shared.choose_format(self.version(), &path, accept)?;
+            shared.render(now, self.instance, &path, accept, format)?;
         }
-        self.rendered_answer(message)
+        shared.rendered_answer(message)
     }
 
-    fn continues(
+    fn continues<O, const SERVERS: usize, const BODY: usize>(
         &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         message: &Message<'_>,
         path: &Path,
         accept: Option<ContentFormat>,
     ) -> bool {
         is_later_block(message)
-            && self
+            && shared
                 .rendered
-                .is_some_and(|rendered| rendered.serves(now, path, accept))
+                .is_some_and(|rendered| rendered.serves(now, self.instance, path, accept))
     }
 
-    fn rendered_answer(&self, message: &Message<'_>) -> Result<Answer, Code> {
-        let rendered = self.rendered.ok_or(Code::INTERNAL_SERVER_ERROR)?;
-        let part = rendered
-            .answer(message, DATAGRAM)
-            .map_err(|refusal| refusal.code)?;
-        Ok(Answer {
-            content: Some(part),
-            ..Code::CONTENT.into()
-        })
-    }
-
-    fn observe(
+    fn observe<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         message: &Message<'_>,
         path: Path,
@@ -317,9 +342,9 @@ impl<
         if is_later_block(message) {
             // The rest of a notification is fetched without Observe (RFC 7959 §2.6); whoever
             // sends it anyway does not begin an observation.
-            return self.content(now, message, path, accept);
+            return self.content(shared, now, message, path, accept);
         }
-        let mut answer = self.content(now, message, path, accept)?;
+        let mut answer = self.content(shared, now, message, path, accept)?;
         // The same token takes the place of its observation (RFC 7641 §3.1), and its numbers go on:
         // a notification from before that arrives late is old to the server, too (§4.4).
         let replaced = self
@@ -327,7 +352,7 @@ impl<
             .iter()
             .position(|observation| observation.token == message.token);
         let replaced = replaced.map(|index| self.observations.remove(index).sequence);
-        let Some(format) = self.rendered.map(|rendered| rendered.format) else {
+        let Some(format) = shared.rendered.map(|rendered| rendered.format) else {
             return Ok(answer);
         };
         let Ok(token) = Vec::from_slice(message.token) else {
@@ -341,7 +366,7 @@ impl<
             accept,
             format,
             sequence,
-            sent: Snapshot::take(&self.tree, &path),
+            sent: Snapshot::take(&shared.tree, &path),
             sent_at: now,
             confirmed_at: now,
             message_id: None,
@@ -356,24 +381,25 @@ impl<
         Ok(answer)
     }
 
-    fn discover(
+    fn discover<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         message: &Message<'_>,
         path: Path,
         depth: Option<u8>,
     ) -> Result<Answer, Code> {
-        tree::resolve(&self.tree, &path)?;
+        tree::resolve(&shared.tree, &path)?;
         let accept = Some(ContentFormat::LINK);
-        if !self.continues(now, message, &path, accept) {
+        if !self.continues(shared, now, message, &path, accept) {
             let version = self.version();
-            let Self {
+            let attributes = &self.attributes;
+            let Shared {
                 tree,
-                attributes,
                 payload,
                 rendered,
                 ..
-            } = self;
+            } = &mut *shared;
             let discover = Discover {
                 target: path,
                 depth,
@@ -385,15 +411,38 @@ impl<
             let mut writer = LinksWriter::new(payload, "");
             discover.write(tree, &mut writer);
             let length = writer.finish().map_err(|_| Code::INTERNAL_SERVER_ERROR)?;
-            self.keep_rendered(now, path, accept, ContentFormat::LINK, length);
+            shared.keep_rendered(
+                now,
+                self.instance,
+                path,
+                accept,
+                ContentFormat::LINK,
+                length,
+            );
         }
-        self.rendered_answer(message)
+        shared.rendered_answer(message)
+    }
+}
+
+impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
+    Shared<O, SERVERS, BODY, DATAGRAM>
+{
+    fn rendered_answer(&self, message: &Message<'_>) -> Result<Answer, Code> {
+        let rendered = self.rendered.ok_or(Code::INTERNAL_SERVER_ERROR)?;
+        let part = rendered
+            .answer(message, DATAGRAM)
+            .map_err(|refusal| refusal.code)?;
+        Ok(Answer {
+            content: Some(part),
+            ..Code::CONTENT.into()
+        })
     }
 
     /// The format of an answer: the one asked for; otherwise TLV in version 1.0, and later text
     /// (opaque for bytes) for one value, SenML CBOR for several.
     fn choose_format(
         &self,
+        version: Version,
         path: &Path,
         accept: Option<ContentFormat>,
     ) -> Result<ContentFormat, Code> {
@@ -409,7 +458,7 @@ impl<
                 Ok(accept)
             };
         }
-        if self.version() == Version::V1_0 {
+        if version == Version::V1_0 {
             return Ok(ContentFormat::TLV);
         }
         if !is_single {
@@ -432,6 +481,7 @@ impl<
     pub(crate) fn render(
         &mut self,
         now: Instant,
+        account: u16,
         path: &Path,
         accept: Option<ContentFormat>,
         format: ContentFormat,
@@ -443,13 +493,14 @@ impl<
         tree::read(&self.tree, path, &mut |record| writer.record(record))
             .map_err(|error| error.code())?;
         let length = writer.finish().map_err(|error| error.code())?;
-        self.keep_rendered(now, *path, accept, format, length);
+        self.keep_rendered(now, account, *path, accept, format, length);
         Ok(())
     }
 
     fn keep_rendered(
         &mut self,
         now: Instant,
+        account: u16,
         path: Path,
         accept: Option<ContentFormat>,
         format: ContentFormat,
@@ -459,6 +510,7 @@ impl<
         digest.bytes(self.payload.get(..length).unwrap_or_default());
         let [a, b, c, d, e, f, g, h] = digest.finish().to_be_bytes();
         self.rendered = Some(Rendered {
+            account,
             path,
             accept,
             format,
@@ -467,6 +519,37 @@ impl<
             at: now,
         });
     }
+}
+
+fn write<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>(
+    shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+    path: Path,
+    mode: WriteMode,
+    body: Payload<'_>,
+) -> Result<(), Code> {
+    shared.rendered = None;
+    tree::write(&mut shared.tree, &path, mode, body, &mut shared.payload)
+}
+
+fn execute<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>(
+    shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+    path: Path,
+    arguments: &str,
+) -> Result<(), Code> {
+    let Target::Resource(_, resource) = tree::resolve(&shared.tree, &path)? else {
+        return Err(Code::METHOD_NOT_ALLOWED);
+    };
+    if !resource.operations.is_executable() {
+        return Err(Code::METHOD_NOT_ALLOWED);
+    }
+    let arguments = Arguments::parse(arguments).map_err(|_| Code::BAD_REQUEST)?;
+    let object = path
+        .object_id()
+        .and_then(|id| tree::find_mut(&mut shared.tree, id))
+        .ok_or(Code::NOT_FOUND)?;
+    object.transaction(path.instance_id().unwrap_or(0), &mut |instance| {
+        instance.execute(resource.id, arguments)
+    })
 }
 
 /// The object a request is about, if its path begins with a number.

@@ -476,6 +476,7 @@ fn an_execute_works_and_is_told() {
     assert_eq!(read(&mut world, "/3303/0/5601"), "12.5");
     assert_eq!(read(&mut world, "/3303/0/5602"), "12.5");
     assert!(world.events.contains(&Event::Request {
+        server: 1,
         operation: "Execute",
         path: "/3303/0/5605".parse().unwrap(),
         code: Code::CHANGED

@@ -122,7 +122,7 @@ fn garbage_from_the_wire_is_counted() {
 /// What a device with object 3 takes of RAM, all of it: nothing is on a heap.
 #[test]
 fn memory() {
-    type Small = Client<(Single<Device>,), 4, 4, 512, 512>;
+    type Small = Client<(Single<Device>,), 1, 4, 4, 512, 512>;
     type Default = Client<(Single<Device>,)>;
     let (small, default) = (size_of::<Small>(), size_of::<Default>());
     println!(

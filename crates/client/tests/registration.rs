@@ -93,7 +93,7 @@ fn the_life_of_a_registration() {
     assert_eq!((update.ty, update.code), (Type::Confirmable, Code::POST));
     assert_eq!(update.tail, hex("B27264 0435613366"));
     world.answer_with(&update, Code::CHANGED);
-    assert_eq!(world.events.last(), Some(&Event::Updated));
+    assert_eq!(world.events.last(), Some(&Event::Updated { server: 1 }));
     assert_eq!(
         world.client.next_timeout(),
         Some(world.now + Duration::from_secs(900))
@@ -105,7 +105,10 @@ fn the_life_of_a_registration() {
     assert_eq!(deregister.code, Code::DELETE);
     assert_eq!(deregister.tail, hex("B27264 0435613366"));
     world.answer_with(&deregister, Code::DELETED);
-    assert_eq!(world.events.last(), Some(&Event::Deregistered));
+    assert_eq!(
+        world.events.last(),
+        Some(&Event::Deregistered { server: 1 })
+    );
     assert_eq!(world.client.state(), RegistrationState::Idle);
     assert_eq!(world.client.next_timeout(), None);
 }
@@ -214,7 +217,10 @@ fn a_refused_version_is_lowered_at_once() {
     assert_eq!(third.query(), "ep=dev1&lt=86400&lwm2m=1.0&b=UQ");
     world.answer_created(&third);
     let version = Version::V1_0;
-    assert_eq!(world.events.last(), Some(&Event::Registered { version }));
+    assert_eq!(
+        world.events.last(),
+        Some(&Event::Registered { server: 1, version })
+    );
     assert_eq!(world.client.version(), version);
 
     // When the lowest is refused too, the next attempt begins with the highest, later.
@@ -251,6 +257,7 @@ fn attempts_back_off_as_the_server_object_says() {
     assert_eq!(
         world.events.last(),
         Some(&Event::RegistrationFailed {
+            server: 1,
             code: Some(Code::FORBIDDEN),
             retry_at: None
         })
@@ -309,6 +316,7 @@ fn silence_counts_as_a_failed_attempt() {
     assert_eq!(
         world.events,
         [Event::RegistrationFailed {
+            server: 1,
             code: None,
             retry_at
         }]
@@ -329,7 +337,13 @@ fn a_lost_registration_is_made_again() {
         world.poll();
         let update = world.take();
         world.answer_with(&update, code);
-        assert_eq!(world.events[0], Event::UpdateFailed { code: Some(code) });
+        assert_eq!(
+            world.events[0],
+            Event::UpdateFailed {
+                server: 1,
+                code: Some(code)
+            }
+        );
         let register = world.take();
         assert_eq!(register.path(), "/rd", "{code}");
         world.answer_created(&register);

@@ -59,6 +59,7 @@ fn a_change_is_told_in_the_form_of_the_first_answer() {
     assert_eq!(
         world.events.last(),
         Some(&Event::Notified {
+            server: 1,
             path: VALUE.parse().unwrap(),
             code: Code::CONTENT,
             confirmable: false
@@ -423,7 +424,11 @@ fn a_server_that_does_not_acknowledge_is_left_alone() {
     }
     assert_eq!(world.client.observed().count(), 0);
     let path: Path = VALUE.parse().unwrap();
-    assert!(world.events.contains(&Event::ObservationLost { path }));
+    assert!(
+        world
+            .events
+            .contains(&Event::ObservationLost { server: 1, path })
+    );
 
     let mut world = confirmable();
     observe(&mut world, VALUE);

@@ -31,7 +31,7 @@ objects!(Things {
     temperature
 });
 
-type Device = Client<Things, 4, 4, 1024, 1152>;
+type Device = Client<Things, 1, 4, 4, 1024, 1152>;
 
 const SERVER: &str = "192.0.2.1:5683";
 const TEMPERATURE: Path = Path::resource(3303, 0, 5700);

@@ -28,7 +28,7 @@ const BODY: usize = 64 * 1024;
 /// How long leaving may take when the server does not answer.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
-type Device = Client<Objects, 32, 64, BODY, 1152>;
+type Device = Client<Objects, 1, 32, 64, BODY, 1152>;
 
 #[derive(Args, Debug)]
 pub(crate) struct DeviceArgs {
@@ -363,13 +363,13 @@ impl Runner {
             .server_address()
             .map_or_else(String::new, |address| format!("coap://{address}"));
         match event {
-            Event::Registered { version } => format!(
+            Event::Registered { version, .. } => format!(
                 "registered as {} at {server} location {} (LwM2M {version}, lifetime {} s)",
                 self.client.config().endpoint,
                 self.client.location(),
                 self.client.server().lifetime
             ),
-            Event::RegistrationFailed { code, retry_at } => match retry_at {
+            Event::RegistrationFailed { code, retry_at, .. } => match retry_at {
                 Some(at) => format!(
                     "registration failed: {}; next attempt in {} s",
                     Outcome(code),
@@ -377,15 +377,16 @@ impl Runner {
                 ),
                 None => format!("registration failed: {}; giving up", Outcome(code)),
             },
-            Event::Updated => "updated".to_owned(),
-            Event::UpdateFailed { code } => {
+            Event::Updated { .. } => "updated".to_owned(),
+            Event::UpdateFailed { code, .. } => {
                 format!("update failed: {}; registering again", Outcome(code))
             }
-            Event::Deregistered => "deregistered".to_owned(),
+            Event::Deregistered { .. } => "deregistered".to_owned(),
             Event::Request {
                 operation,
                 path,
                 code,
+                ..
             } => {
                 let path = if path == Path::ROOT {
                     String::new()
@@ -398,11 +399,12 @@ impl Runner {
                 path,
                 code,
                 confirmable,
+                ..
             } => {
                 let kind = if confirmable { "CON" } else { "NON" };
                 format!("notified {path} {code} {kind}")
             }
-            Event::ObservationLost { path } => {
+            Event::ObservationLost { path, .. } => {
                 format!("observation of {path} ended: the server does not want it any more")
             }
             Event::Reboot => "reboot: registering again".to_owned(),

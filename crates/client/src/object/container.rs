@@ -179,6 +179,23 @@ impl<T, const N: usize> Instances<T, N> {
         self.items.get_mut(index).map(|item| &mut item.1)
     }
 
+    /// Changes an instance without marking it; see [`Single::unmarked`].
+    pub fn unmarked(&mut self, id: u16) -> Option<&mut T> {
+        let index = self.position(id).ok()?;
+        self.items.get_mut(index).map(|item| &mut item.1)
+    }
+
+    /// The first instance of a set that is never empty.
+    pub(crate) fn first(&self) -> &T {
+        &self.items.first().expect("is never empty").1
+    }
+
+    /// The same, to be changed; marks the object as changed.
+    pub(crate) fn first_mut(&mut self) -> &mut T {
+        self.changes.values = true;
+        &mut self.items.first_mut().expect("is never empty").1
+    }
+
     /// The instances in ascending order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &T)> {
         self.items.iter().map(|(id, instance)| (*id, instance))
@@ -189,7 +206,7 @@ impl<T, const N: usize> Instances<T, N> {
     }
 
     /// The lowest id that is not taken.
-    fn free_id(&self) -> u16 {
+    pub(crate) fn free_id(&self) -> u16 {
         let mut free = 0;
         for (id, _) in &self.items {
             if *id != free {

@@ -3,6 +3,7 @@ use dunlin_lwm2m::definition::objects::SERVER;
 use heapless::String;
 
 use crate::object;
+use crate::registration::Retry;
 
 /// Object 1, LwM2M Server: the account that says how to register and report.
 #[derive(Clone, Debug)]
@@ -60,6 +61,25 @@ impl Default for Server {
 }
 
 impl Server {
+    /// The account of the server with this Short Server ID, 1 to 65534.
+    pub fn new(short_server_id: u16) -> Self {
+        Self {
+            short_server_id,
+            ..Self::default()
+        }
+    }
+
+    /// How registration attempts follow one another.
+    pub(crate) fn retry(&self) -> Retry {
+        let default = Retry::default();
+        Retry {
+            count: self.retry_count.unwrap_or(default.count),
+            timer: self.retry_timer.unwrap_or(default.timer),
+            sequence_delay: self.sequence_delay.unwrap_or(default.sequence_delay),
+            sequence_count: self.sequence_count.unwrap_or(default.sequence_count),
+        }
+    }
+
     fn check(&self, resource: u16) -> Result<(), Code> {
         let legal = match resource {
             // Letters of any version; UDP itself cannot be given up, but the text says the client

@@ -17,6 +17,8 @@ use dunlin_client::{
 };
 use dunlin_coap::{Message, MessageWriter, OptionNumber, Type};
 
+pub mod several;
+
 pub const SERVER: &str = "192.0.2.1:5683";
 
 /// A small generator with a seed.
@@ -72,7 +74,7 @@ impl Things {
     }
 }
 
-pub type TestClient = Client<Things, 6, 6, 2048, 1152>;
+pub type TestClient = Client<Things, 1, 6, 6, 2048, 1152>;
 
 /// A client, its time, and what it sent and told.
 pub struct World {
@@ -464,7 +466,7 @@ pub fn hex(text: &str) -> Vec<u8> {
 
 /// A client whose datagrams are small.
 pub struct Small {
-    client: Client<(Single<Device>,), 1, 1, 512, 128>,
+    client: Client<(Single<Device>,), 1, 1, 1, 512, 128>,
     dice: Dice,
     now: Instant,
     message_id: u16,

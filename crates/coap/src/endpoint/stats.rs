@@ -117,3 +117,30 @@ impl Stats {
         self.dropped[reason as usize] += 1;
     }
 }
+
+/// The counters of two endpoints together.
+impl core::ops::Add for Stats {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        for (sum, count) in self.dropped.iter_mut().zip(other.dropped) {
+            *sum += count;
+        }
+        Self {
+            received: self.received + other.received,
+            requests: self.requests + other.requests,
+            responses: self.responses + other.responses,
+            resets_sent: self.resets_sent + other.resets_sent,
+            pings: self.pings + other.pings,
+            resets_received: self.resets_received + other.resets_received,
+            refused: self.refused + other.refused,
+            repeated: self.repeated + other.repeated,
+            processed_again: self.processed_again + other.processed_again,
+            evicted: self.evicted + other.evicted,
+            sent: self.sent + other.sent,
+            retransmitted: self.retransmitted + other.retransmitted,
+            failed: self.failed + other.failed,
+            dropped: self.dropped,
+        }
+    }
+}

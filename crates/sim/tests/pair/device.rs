@@ -83,7 +83,7 @@ objects!(Things {
     bench
 });
 
-pub(crate) type Engine = Client<Things, 6, 6, 4200, 1152>;
+pub(crate) type Engine = Client<Things, 1, 6, 6, 4200, 1152>;
 
 pub(crate) struct Device {
     /// Where it is, whatever address others see.

@@ -1,0 +1,163 @@
+//! What belongs to one server, and what all servers share.
+
+use core::net::SocketAddr;
+
+use dunlin_coap::block::{Block1Receiver, BlockLimits};
+use dunlin_coap::{ExchangeId, FixedEndpoint, Instant, Rng};
+use dunlin_lwm2m::{Path, Version};
+use heapless::{Deque, Vec};
+
+use crate::blocks::Rendered;
+use crate::client::{Config, Dropped, Event};
+use crate::notify::Observation;
+use crate::object::{Instances, Object, Objects};
+use crate::objects::{Security, Server};
+use crate::registration::Registration;
+use crate::report::AttributeTable;
+
+/// Open exchanges at a time: one registration request, or one confirmable notification, and a
+/// spare.
+const EXCHANGES: usize = 2;
+/// Messages of the server remembered to recognize repetitions.
+const SEEN: usize = 16;
+/// Events that wait to be fetched.
+const EVENTS: usize = 8;
+
+/// The objects of the client itself and those of the application.
+#[derive(Debug)]
+pub(crate) struct Tree<O, const SERVERS: usize> {
+    pub(crate) security: Instances<Security, SERVERS>,
+    pub(crate) server: Instances<Server, SERVERS>,
+    pub(crate) objects: O,
+}
+
+impl<O: Objects, const SERVERS: usize> Objects for Tree<O, SERVERS> {
+    fn object(&self, position: usize) -> Option<&dyn Object> {
+        match position {
+            0 => Some(&self.security),
+            1 => Some(&self.server),
+            position => self.objects.object(position - 2),
+        }
+    }
+
+    fn object_mut(&mut self, position: usize) -> Option<&mut dyn Object> {
+        match position {
+            0 => Some(&mut self.security),
+            1 => Some(&mut self.server),
+            position => self.objects.object_mut(position - 2),
+        }
+    }
+}
+
+/// What all servers share: settings, data, memory.
+#[derive(Debug)]
+pub(crate) struct Shared<O, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize> {
+    pub(crate) config: Config,
+    pub(crate) tree: Tree<O, SERVERS>,
+    pub(crate) is_offline: bool,
+    pub(crate) events: Deque<Event, EVENTS>,
+    pub(crate) dropped: Dropped,
+    /// The latest moment that an input told.
+    pub(crate) now: Instant,
+    /// The last payload rendered, for the blocks that follow; scratch memory in between.
+    pub(crate) payload: [u8; BODY],
+    pub(crate) rendered: Option<Rendered>,
+    /// The datagram to send next.
+    pub(crate) out: [u8; DATAGRAM],
+    pub(crate) out_length: usize,
+    /// A path that was deleted, and with it all that servers attached there.
+    pub(crate) deleted: Option<Path>,
+}
+
+impl<O, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
+    Shared<O, SERVERS, BODY, DATAGRAM>
+{
+    pub(crate) fn event(&mut self, event: Event) {
+        if self.events.is_full() {
+            self.events.pop_front();
+            self.dropped.events += 1;
+        }
+        let _has_room = self.events.push_back(event);
+    }
+
+    /// The account of a session.
+    pub(crate) fn account(&self, instance: u16) -> Option<&Server> {
+        self.tree.server.get(instance)
+    }
+}
+
+/// One server: its address, its message layer, its registration, what it observes and attached.
+#[derive(Debug)]
+pub(crate) struct Session<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
+{
+    /// The `/1` instance that is its account.
+    pub(crate) instance: u16,
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) coap: FixedEndpoint<SocketAddr, EXCHANGES, SEEN, DATAGRAM, DATAGRAM>,
+    pub(crate) registration: Registration,
+    /// The exchange of the registration request on its way.
+    pub(crate) exchange: Option<ExchangeId>,
+    pub(crate) observations: Vec<Observation, OBSERVATIONS>,
+    pub(crate) attributes: AttributeTable<ATTRIBUTES>,
+    /// When the last message was sent or received.
+    pub(crate) last_traffic: Option<Instant>,
+    /// Gathers the blocks of a request.
+    pub(crate) receiver: Block1Receiver,
+}
+
+impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
+    Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>
+{
+    pub(crate) fn new(instance: u16, config: &Config, body: usize, rng: &mut dyn Rng) -> Self {
+        let mut coap = FixedEndpoint::fixed(config.parameters, rng);
+        // Answers lie in little memory. A Write whose copy comes late, behind another Write, would
+        // bring the old value back if it were processed again, idempotent or not.
+        coap.set_repeatable(|code| {
+            matches!(code, dunlin_coap::Code::GET | dunlin_coap::Code::FETCH)
+        });
+        Self {
+            instance,
+            address: None,
+            coap,
+            registration: Registration::new(config.version),
+            exchange: None,
+            observations: Vec::new(),
+            attributes: AttributeTable::new(),
+            last_traffic: None,
+            receiver: Block1Receiver::new(BlockLimits::body(body)),
+        }
+    }
+
+    /// Forgets what was on its way, and the observations.
+    pub(crate) fn connect(&mut self, now: Instant, address: SocketAddr) {
+        self.forget_exchanges();
+        self.observations.clear();
+        self.address = Some(address);
+        self.registration.start(now);
+    }
+
+    pub(crate) fn forget_exchanges(&mut self) {
+        if let Some(address) = self.address {
+            self.coap.forget_peer(address, |_| {});
+        }
+        self.exchange = None;
+        for observation in &mut self.observations {
+            observation.exchange = None;
+        }
+    }
+
+    /// The version in use.
+    pub(crate) fn version(&self) -> Version {
+        self.registration.version()
+    }
+
+    /// The Short Server ID.
+    pub(crate) fn id<O, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+    ) -> u16 {
+        shared
+            .account(self.instance)
+            .map_or(0, |account| account.short_server_id)
+    }
+}
