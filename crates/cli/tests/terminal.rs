@@ -2,7 +2,7 @@
 
 mod demo;
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -303,6 +303,55 @@ fn a_refused_observation_ends_the_command_and_leaves_nothing() {
     );
     assert!(errors.contains("4.04"), "{errors}");
     server.fails(&["observe", "demo-1", "/99", "--cancel"], "is not observed");
+}
+
+#[test]
+fn messages_are_traced() {
+    let server = Terminal::start();
+    server.ok(&["read", "demo-1", "/3/0/0"]);
+    let trace = server.ok(&["trace", "demo-1"]);
+    let has = |words: &str| assert!(trace.contains(words), "{words:?} is not in {trace}");
+    has("<- CON POST /rd?ep=demo-1");
+    has("-> CON GET /3/0/0\n");
+    has("    | /3/0/0 Manufacturer = \"Dunlin\"\n");
+    let items = server.json(&["trace", "demo-1"]);
+    assert!(items["items"].as_array().unwrap().len() >= 4, "{items}");
+
+    let file = std::env::temp_dir().join(format!("dunlin-trace-{}.pcap", std::process::id()));
+    let name = file.to_str().unwrap();
+    assert_eq!(server.ok(&["trace", "demo-1", "--pcap", name]), "");
+    let capture = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(capture[..4], [0xA1, 0xB2, 0xC3, 0xD4]);
+    server.fails(&["trace", "nobody"], "Unknown endpoint (404)");
+    server.fails(
+        &["trace", "nobody", "--pcap", "-"],
+        "Unknown endpoint (404)",
+    );
+}
+
+#[test]
+fn new_messages_are_followed() {
+    let server = Terminal::start();
+    let mut child = server
+        .0
+        .command(&["trace", "demo-1", "--follow"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Whatever came before is there at once; only then a new message is made.
+    let mut wait_for = |words: &str| loop {
+        let line = lines.next().expect("it goes on").unwrap();
+        if line.contains(words) {
+            return;
+        }
+    };
+    wait_for("2.01 Created");
+    server.ok(&["read", "demo-1", "/3/0/17"]);
+    wait_for("CON GET /3/0/17");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

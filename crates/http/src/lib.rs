@@ -18,6 +18,7 @@ mod json;
 mod models;
 mod observations;
 mod problem;
+mod trace;
 
 use core::future::Future;
 
@@ -91,6 +92,8 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
                 .routes(routes!(data::write_attributes))
                 .routes(routes!(observations::list, observations::create))
                 .routes(routes!(observations::remove))
+                .routes(routes!(trace::list))
+                .routes(routes!(trace::capture))
                 .routes(routes!(events::events))
                 .routes(routes!(models::list))
                 .routes(routes!(models::get))

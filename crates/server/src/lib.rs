@@ -10,5 +10,6 @@ pub mod directory;
 mod runtime;
 pub mod shard;
 pub mod store;
+pub mod trace;
 
 pub use runtime::{Server, ServerConfig, StartError};

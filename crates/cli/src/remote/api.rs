@@ -101,9 +101,25 @@ impl Api {
         if status.is_success() {
             return Ok(answer);
         }
-        let title = shown(answer["title"].as_str().unwrap_or("error"));
-        let detail = shown(answer["detail"].as_str().unwrap_or_default());
-        Err(anyhow!("{detail}").context(format!("{title} ({})", status.as_u16())))
+        Err(refused(status, &answer))
+    }
+
+    /// A file of the server.
+    pub(crate) fn download(&self, url: &str) -> anyhow::Result<Vec<u8>> {
+        let mut response = self
+            .agent
+            .get(url)
+            .call()
+            .map_err(|error| self.unreachable(&error))?;
+        let bytes = response
+            .body_mut()
+            .read_to_vec()
+            .context("reading the answer")?;
+        if response.status().is_success() {
+            return Ok(bytes);
+        }
+        let answer = serde_json::from_slice(&bytes).unwrap_or_default();
+        Err(refused(response.status(), &answer))
     }
 
     /// The stream of events of a device.
@@ -159,6 +175,13 @@ impl Api {
             self.base
         ))
     }
+}
+
+/// A problem document in words.
+fn refused(status: http::StatusCode, answer: &Value) -> anyhow::Error {
+    let title = shown(answer["title"].as_str().unwrap_or("error"));
+    let detail = shown(answer["detail"].as_str().unwrap_or_default());
+    anyhow!("{detail}").context(format!("{title} ({})", status.as_u16()))
 }
 
 /// Percent-encodes everything but unreserved characters (RFC 3986 §2.3).

@@ -4,6 +4,7 @@
 mod api;
 mod observe;
 mod print;
+mod trace;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -146,6 +147,13 @@ pub(crate) enum Command {
         #[arg(long)]
         cancel: bool,
     },
+    /// Show the latest messages between a device and the server, explained
+    #[command(
+        after_help = "Shows what was said before it was asked for as well, also of a device whose \
+        Register is refused.\n\n\
+        Examples:\n  dunlin trace demo-1 --follow\n  dunlin trace demo-1 --pcap demo-1.pcap"
+    )]
+    Trace(trace::TraceArgs),
 }
 
 pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
@@ -207,6 +215,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             let body = Value::Object(parse_attributes(&attributes)?);
             (api.send("PUT", &url, &[], Some(&body))?, print::code)
         }
+        Command::Trace(args) => return trace::run(&api, &args, remote.json),
         Command::Observe {
             endpoint,
             path,

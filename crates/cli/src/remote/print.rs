@@ -19,6 +19,15 @@ pub(super) fn out(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Writes bytes to standard output.
+pub(super) fn out_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(bytes)
+        .and_then(|()| output.flush())
+        .context("writing to standard output")
+}
+
 /// A string without its quotes, other values as JSON. Whatever would move the cursor or speak to
 /// the terminal is shown as an escape: names and values are the device's words.
 pub(super) fn word(value: &Value) -> String {
@@ -30,11 +39,20 @@ pub(super) fn word(value: &Value) -> String {
 
 /// Unix seconds as in `2026-11-18 11:06:40.5Z`.
 fn utc(value: &Value) -> String {
+    moment(value, 1)
+}
+
+/// Unix seconds with so many digits behind the point.
+fn moment(value: &Value, digits: u32) -> String {
+    let scale = 10_i64.pow(digits);
     let Some(seconds) = value.as_f64().filter(|seconds| seconds.abs() < 2e11) else {
         return word(value);
     };
-    let tenths = (seconds * 10.0).floor() as i64;
-    let (days, tenths) = (tenths.div_euclid(864_000), tenths.rem_euclid(864_000));
+    let parts = (seconds * scale as f64).floor() as i64;
+    let (days, parts) = (
+        parts.div_euclid(86_400 * scale),
+        parts.rem_euclid(86_400 * scale),
+    );
     // Days since 0000-03-01: a year that begins in March ends with its leap day.
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
@@ -50,9 +68,10 @@ fn utc(value: &Value) -> String {
         from_march - 9
     };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute) = (tenths / 36_000, tenths / 600 % 60);
-    let (second, tenth) = (tenths / 10 % 60, tenths % 10);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{tenth}Z")
+    let (seconds, part) = (parts / scale, parts % scale);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let width = digits as usize;
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{part:0width$}Z")
 }
 
 fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
@@ -189,6 +208,29 @@ pub(super) fn code(answer: &Value) -> String {
         Some(location) => format!("{} {}\n", word(&answer["code"]), shown(location)),
         None => format!("{}\n", word(&answer["code"])),
     }
+}
+
+/// A message of a trace: a line, and below it what the line does not tell.
+pub(super) fn message(message: &Value) -> String {
+    let arrow = if message["direction"] == "in" {
+        "<-"
+    } else {
+        "->"
+    };
+    let time = moment(&message["time"], 3);
+    let mut text = format!("{time} {arrow} {}\n", word(&message["summary"]));
+    let told = ["Uri-Path", "Uri-Query", "Block1", "Block2"];
+    let options: Vec<String> = items(message, "options")
+        .filter(|option| !told.iter().any(|name| option["name"] == *name))
+        .map(|option| format!("{} {}", word(&option["name"]), word(&option["value"])))
+        .collect();
+    if !options.is_empty() {
+        text += &format!("    {}\n", options.join(", "));
+    }
+    for line in message["decoded"].as_str().unwrap_or_default().lines() {
+        text += &format!("    | {}\n", shown(line));
+    }
+    text
 }
 
 #[cfg(test)]

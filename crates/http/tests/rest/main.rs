@@ -20,4 +20,5 @@ mod names;
 mod observations;
 mod read;
 mod server;
+mod trace;
 mod write;

@@ -21,6 +21,7 @@ use crate::directory::Directory;
 use crate::runtime::Inbox;
 use crate::shard::{Command, Reply};
 use crate::store::writer::WriterHandle;
+use crate::trace::Datagram;
 
 pub use events::{Delivery, EVENTS_KEPT, Subscription};
 pub(crate) use events::{EventBus, Happened};
@@ -192,6 +193,32 @@ impl Control {
             Reply::Wishes(wishes) => Ok(wishes),
             _ => Err(Unavailable),
         }
+    }
+
+    /// The latest messages of a device in both directions, oldest first; also of one whose Register
+    /// was refused. `None` when nothing is known of it.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn trace(&self, endpoint: &str) -> Result<Option<Vec<Datagram>>, Unavailable> {
+        let command = |id, endpoint| Command::Trace { id, endpoint };
+        match self.ask_home(endpoint, command).await? {
+            Reply::Trace(None) => {}
+            Reply::Trace(found) => return Ok(found),
+            _ => return Err(Unavailable),
+        }
+        // It is not registered; any shard may have refused it.
+        let all = self.ask_all(|id| command(id, endpoint.to_owned())).await?;
+        let mut found: Option<Vec<Datagram>> = None;
+        for reply in all {
+            if let Reply::Trace(Some(more)) = reply {
+                found.get_or_insert_default().extend(more);
+            }
+        }
+        if let Some(found) = &mut found {
+            found.sort_by(|left, right| left.time.total_cmp(&right.time));
+        }
+        Ok(found)
     }
 
     /// Counters, summed over the shards.

@@ -66,6 +66,10 @@ impl Shard {
                 let wishes = self.wishes(&endpoint);
                 self.queue.reply(id, Reply::Wishes(wishes));
             }
+            Command::Trace { id, endpoint } => {
+                let trace = self.trace(now, &endpoint);
+                self.queue.reply(id, Reply::Trace(trace));
+            }
             Command::Stats { id } => {
                 let stats = self.stats();
                 self.queue.reply(id, Reply::Stats(stats));

@@ -126,6 +126,9 @@ pub struct Limits {
     pub seen: usize,
     /// Bytes of answers kept for repetitions of their requests; the oldest are forgotten.
     pub reply_bytes: usize,
+    /// Bytes of datagrams kept for traces, in both directions; the oldest are forgotten. 0 turns
+    /// traces off.
+    pub trace_bytes: usize,
 }
 
 impl Default for Limits {
@@ -151,6 +154,7 @@ impl Default for Limits {
             paced: 1024,
             seen: 65_536,
             reply_bytes: 2 * 1024 * 1024,
+            trace_bytes: 4 * 1024 * 1024,
         }
     }
 }

@@ -116,6 +116,8 @@ impl Shard {
         match self.try_register(now, message, asker, body, rng) {
             Ok(slot) => {
                 self.counters.registrations += 1;
+                let name = self.registry.name(slot);
+                self.queue.trace.follow(name, asker.reply_to.peer());
                 let location = self.location(slot);
                 self.promise(asker, Code::CREATED, location);
                 if self.config.durable {
@@ -361,6 +363,7 @@ impl Shard {
         if moved {
             self.counters.address_changes += 1;
             self.registry.set_address(slot, from);
+            self.queue.trace.follow(self.registry.name(slot), from);
             self.follow(slot, from);
         }
         if changed {

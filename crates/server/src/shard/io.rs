@@ -6,6 +6,7 @@ use crate::api::{
     AttributeChanges, Device, DeviceOperation, EventKind, OperateError, OperateOptions, Outcome,
     Page, Stats, Wish,
 };
+use crate::trace::Datagram;
 use dunlin_lwm2m::{OwnedRecord, Path};
 
 /// What a shard is told.
@@ -95,6 +96,13 @@ pub enum Command {
         /// The device.
         endpoint: String,
     },
+    /// Give the latest messages of a device: [`Reply::Trace`].
+    Trace {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+    },
     /// Counters: [`Reply::Stats`].
     Stats {
         /// Id of the reply.
@@ -124,6 +132,8 @@ pub enum Reply {
     Wish(Result<Wish, OperateError>),
     /// To [`Command::Wishes`]; `None` when the endpoint is unknown and has no wishes.
     Wishes(Option<Vec<Wish>>),
+    /// To [`Command::Trace`]; `None` when nothing is known of the device here.
+    Trace(Option<Vec<Datagram>>),
     /// To [`Command::Stats`].
     Stats(Stats),
 }

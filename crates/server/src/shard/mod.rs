@@ -51,6 +51,7 @@ mod prepare;
 mod receive;
 mod registry;
 mod restore;
+mod trace;
 mod uploads;
 mod wheel;
 
@@ -188,7 +189,7 @@ impl Shard {
             held: VecDeque::new(),
             sequence: 0,
             durable: 0,
-            queue: Queue::default(),
+            queue: Queue::new(limits.trace_bytes),
             counters: Counters::default(),
             watched: false,
             text: String::new(),
@@ -202,6 +203,7 @@ impl Shard {
     ///
     /// `now` never goes back.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, rng: &mut dyn Rng) -> Outputs<'_> {
+        self.queue.trace.set_now(now);
         match input {
             Input::Datagram { from, bytes } => self.datagram(now, from, bytes, rng),
             Input::Command(command) => self.command(now, command, rng),

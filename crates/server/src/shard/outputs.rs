@@ -4,13 +4,17 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::io::{Output, Persist, Reply};
+use super::trace::Trace;
 use crate::api::EventKind;
+use crate::trace::Direction;
 
 /// What is still to be taken. Datagrams lie end to end in one buffer that is used again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     items: VecDeque<Item>,
     bytes: Vec<u8>,
+    /// What was sent and received lately.
+    pub(super) trace: Trace,
 }
 
 #[derive(Debug)]
@@ -50,6 +54,14 @@ enum Item {
 const KEEP: usize = 256 * 1024;
 
 impl Queue {
+    pub(super) fn new(trace_bytes: usize) -> Self {
+        Self {
+            items: VecDeque::new(),
+            bytes: Vec::new(),
+            trace: Trace::new(trace_bytes),
+        }
+    }
+
     /// Adds a datagram that `write` appends to the buffer; nothing is added when it appends
     /// nothing.
     pub(super) fn transmit(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {
@@ -57,6 +69,8 @@ impl Queue {
         write(&mut self.bytes);
         let end = self.bytes.len();
         if end > start {
+            self.trace
+                .record(Direction::Out, to, &self.bytes[start..end]);
             self.items.push_back(Item::Transmit { to, start, end });
         }
     }

@@ -12,6 +12,7 @@ use super::registry::ASLEEP;
 use super::uploads::Progress;
 use super::wheel::NONE;
 use super::{Shard, tick};
+use crate::trace::Direction;
 
 /// Who asks, and how to answer.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +96,7 @@ impl Shard {
             self.queue.handover(shard, from, bytes);
             return;
         }
+        self.queue.trace.record(Direction::In, from, bytes);
         let handled = self.endpoint.handle(now, from, bytes, &mut self.out);
         if handled.reply > 0 {
             let reply = &self.out[..handled.reply];

@@ -9,4 +9,5 @@ mod operation_blocks;
 mod random;
 mod registration;
 mod shards;
+mod trace;
 mod world;
