@@ -15,8 +15,8 @@ const OVERHEAD: usize = 40;
 /// The answer to a Read or Discover, or a notification, whose bytes lie in the payload memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rendered {
-    /// The `/1` instance of the server it is for.
-    pub(crate) account: u16,
+    /// The Short Server ID of the server it is for.
+    pub(crate) server: u16,
     pub(crate) path: Path,
     pub(crate) accept: Option<ContentFormat>,
     pub(crate) format: ContentFormat,
@@ -30,11 +30,11 @@ impl Rendered {
     pub(crate) fn serves(
         &self,
         now: Instant,
-        account: u16,
+        server: u16,
         path: &Path,
         accept: Option<ContentFormat>,
     ) -> bool {
-        self.account == account
+        self.server == server
             && self.path == *path
             && self.accept == accept
             && now.saturating_since(self.at) <= IDLE

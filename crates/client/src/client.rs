@@ -8,6 +8,7 @@ use dunlin_coap::{Code, Instant, Rng, Stats, TransmissionParameters};
 use dunlin_lwm2m::{Path, Version};
 use heapless::{Deque, String, Vec};
 
+use crate::access;
 use crate::account::Account;
 use crate::object::{Instances, Objects};
 use crate::objects::{Security, Server, text};
@@ -220,6 +221,8 @@ pub enum AccountError {
     Id,
     /// There is no account with this Short Server ID.
     Unknown,
+    /// The last account stays: a client without a server is one to be made anew.
+    Last,
     /// Another account is connected to this address. Without security nothing but the address tells
     /// whose request a datagram is.
     Address,
@@ -230,6 +233,7 @@ impl fmt::Display for AccountError {
         f.write_str(match self {
             Self::Full => "all places for servers are taken",
             Self::Id => "a Short Server ID is 1 to 65534, and each server has one of its own",
+            Self::Last => "the last server cannot be removed",
             Self::Unknown => "there is no server with this Short Server ID",
             Self::Address => "another server has this address",
         })
@@ -301,6 +305,36 @@ impl<
             .map_err(|_| AccountError::Full)?;
         let _has_room = tree.server.insert(instance, server);
         let _has_room = tree.security.insert(security_instance, security);
+        Ok(())
+    }
+
+    /// Removes an account, without a word to the server: its instances of the Security and Server
+    /// objects, its observations and attributes, its entries in the Access Control object, and the
+    /// instances that it alone could access (Transport 1.2 §5.2.5). What it owned and others may
+    /// access gets a new owner. Call [`Client::deregister_from`] before, to take leave.
+    pub fn remove_server(&mut self, id: u16) -> Result<(), AccountError> {
+        let index = self.position(id).ok_or(AccountError::Unknown)?;
+        if self.sessions.len() == 1 {
+            return Err(AccountError::Last);
+        }
+        let session = self.sessions.remove(index);
+        let tree = &mut self.shared.tree;
+        tree.server.remove(session.instance);
+        let security = tree
+            .security
+            .iter()
+            .find(|(_, security)| !security.is_bootstrap && security.short_server_id == Some(id))
+            .map(|(instance, _)| instance);
+        if let Some(instance) = security {
+            tree.security.remove(instance);
+        }
+        access::forget_server(tree, id);
+        if self.out_to == session.address {
+            self.shared.out_length = 0;
+        }
+        // Another account may get these ids.
+        self.shared.rendered = None;
+        self.body_of = u16::MAX;
         Ok(())
     }
 

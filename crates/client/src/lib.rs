@@ -5,6 +5,7 @@
 //! [`Client`], and drive it with datagrams and time. Ready-made objects are in [`mod@objects`].
 #![no_std]
 
+mod access;
 mod account;
 mod blocks;
 mod client;

@@ -50,6 +50,8 @@ pub(crate) struct Discover<'a> {
     pub(crate) target: Path,
     pub(crate) depth: Option<u8>,
     pub(crate) version: Version,
+    /// Whether the version has what is at a path.
+    pub(crate) shows: &'a dyn Fn(&Path) -> bool,
     /// What is attached exactly at a path.
     pub(crate) own: &'a dyn Fn(&Path) -> Attributes,
     /// The same with what is inherited.
@@ -110,8 +112,8 @@ impl Discover<'_> {
             let Some(resource) = definition.resource(*id) else {
                 continue;
             };
-            if is_present(instance, resource) {
-                let path = path.child(*id).unwrap_or(path);
+            let path = path.child(*id).unwrap_or(path);
+            if is_present(instance, resource) && (self.shows)(&path) {
                 self.resource(path, instance, resource, depth, out);
             }
         }

@@ -6,6 +6,7 @@ use dunlin_coap::{Code, ExchangeId, Instant, MessageWriter, Rng, Sequence};
 use dunlin_lwm2m::{Attributes, ContentFormat, Path};
 use heapless::Vec;
 
+use crate::access::{self, Right};
 use crate::client::{CONFIRM_WITHIN, Client, Config, Event};
 use crate::object::Objects;
 use crate::report::{self, Snapshot};
@@ -55,6 +56,14 @@ impl<
             shared, sessions, ..
         } = self;
         let mut position = 0;
+        while let Some(object) = shared.tree.object(position) {
+            position += 1;
+            if object.changes().instances {
+                let id = object.definition().id;
+                access::forget_missing(&mut shared.tree, id);
+            }
+        }
+        position = 0;
         let mut has_news = false;
         while let Some(object) = shared.tree.object_mut(position) {
             position += 1;
@@ -67,7 +76,8 @@ impl<
             has_news |= changes.instances || id == 1;
             for session in sessions.iter_mut() {
                 for observation in &mut session.observations {
-                    observation.is_stale |= observation.path.object_id() == Some(id);
+                    // Rights come and go with the Access Control object.
+                    observation.is_stale |= id == 2 || observation.path.object_id() == Some(id);
                 }
             }
         }
@@ -105,12 +115,22 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
     ) {
+        let requester = self.requester(shared);
         for observation in &mut self.observations {
-            observation.sent = Snapshot::take(&shared.tree, &observation.path);
+            observation.sent = Snapshot::take(requester, &shared.tree, &observation.path);
             observation.sent_at = now;
             observation.is_stale = false;
             observation.is_changed = false;
         }
+    }
+
+    /// Whether the server has no right to read what it observes: it is told nothing, until it has.
+    fn is_muted<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        path: &Path,
+    ) -> bool {
+        !self.requester(shared).may(&shared.tree, Right::Read, path)
     }
 
     /// When the next notification falls due, `now` at the earliest when one has to be looked at.
@@ -122,7 +142,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         self.observations
             .iter()
             .filter_map(|observation| {
-                if observation.exchange.is_some() {
+                if observation.exchange.is_some() || self.is_muted(shared, &observation.path) {
                     return None;
                 }
                 let attributes = self.attributes_at(shared, &observation.path);
@@ -152,7 +172,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     ) -> bool {
         let mut index = 0;
         while let Some(observation) = self.observations.get(index) {
-            if observation.exchange.is_none() {
+            if observation.exchange.is_none() && !self.is_muted(shared, &observation.path) {
                 if observation.is_stale {
                     self.evaluate(shared, index);
                 }
@@ -175,7 +195,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         };
         let attributes = self.attributes_at(shared, &path);
         let ends = tree::check_readable(&shared.tree, &path).err();
-        let snapshot = Snapshot::take(&shared.tree, &path);
+        let requester = self.requester(shared);
+        let snapshot = Snapshot::take(requester, &shared.tree, &path);
         if let Some(observation) = self.observations.get_mut(index) {
             observation.is_stale = false;
             observation.ends = ends;
@@ -207,16 +228,17 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         }
         let (format, accept) = (observation.format, observation.accept);
         let token = observation.token.clone();
+        let requester = self.requester(shared);
         let code = match ends {
             Some(code) => code,
-            None => match shared.render(now, self.instance, &path, accept, format) {
+            None => match shared.render(now, requester, &path, accept, format) {
                 Ok(()) => Code::CONTENT,
                 // The representation of the first response is no longer possible.
                 Err(code) => code,
             },
         };
         let is_last = !code.is_success();
-        let snapshot = Snapshot::take(&shared.tree, &path);
+        let snapshot = Snapshot::take(requester, &shared.tree, &path);
         let observation = self.observations.get_mut(index)?;
         let sequence = observation.sequence.advance();
         observation.sent = snapshot;

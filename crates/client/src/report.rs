@@ -6,9 +6,9 @@ use dunlin_coap::Instant;
 use dunlin_lwm2m::{Attributes, Path, Record};
 use heapless::Vec;
 
+use crate::access::Requester;
 use crate::digest::Digest;
 use crate::object::{Objects, number};
-use crate::tree;
 
 /// Resource instances of one observed resource whose numbers are compared one by one; with more,
 /// any change of any of them counts.
@@ -24,12 +24,12 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn take(objects: &dyn Objects, path: &Path) -> Self {
+    pub(crate) fn take(requester: Requester, objects: &dyn Objects, path: &Path) -> Self {
         let mut digest = Digest::new();
         let mut numbers = Vec::new();
         let mut is_numeric = path.resource_id().is_some();
         let result: Result<(), core::convert::Infallible> =
-            tree::read(objects, path, &mut |record: &Record<'_>| {
+            requester.read(objects, path, &mut |record: &Record<'_>| {
                 digest.path(record.path);
                 if let Some(value) = record.value {
                     digest.value(value);

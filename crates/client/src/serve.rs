@@ -14,6 +14,7 @@ use dunlin_lwm2m::{
 };
 use heapless::{String, Vec};
 
+use crate::access::{self, Offer, Requester};
 use crate::blocks::Rendered;
 use crate::client::Event;
 use crate::digest::Digest;
@@ -219,6 +220,12 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         message: &Message<'_>,
         operation: WireOperation<'_>,
     ) -> Result<Answer, Code> {
+        if let Operation::CancelObserve { path, .. } = &operation {
+            self.observations.retain(|observation| {
+                observation.token != message.token || observation.path != *path
+            });
+        }
+        self.requester(shared).authorize(&shared.tree, &operation)?;
         match operation {
             Operation::Read { path, accept } => self.content(shared, now, message, path, accept),
             // A client that does not support parameters must refuse them (Core 1.2 §6.4.1).
@@ -235,9 +242,6 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 self.observe(shared, now, message, path, accept)
             }
             Operation::CancelObserve { path, accept, .. } => {
-                self.observations.retain(|observation| {
-                    observation.token != message.token || observation.path != path
-                });
                 self.content(shared, now, message, path, accept)
             }
             Operation::Discover { path, depth } => self.discover(shared, now, message, path, depth),
@@ -258,6 +262,13 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 let version = self.version();
                 let (id, _) =
                     tree::create(&mut shared.tree, object, body, version, &mut shared.payload)?;
+                let server = self.id(shared);
+                if let Err(code) = access::created(&mut shared.tree, object, id, server) {
+                    // Nobody could ever use it.
+                    let path = Path::instance(object, id);
+                    tree::delete(&mut shared.tree, &path, version)?;
+                    return Err(code);
+                }
                 Ok(Answer {
                     location: Some(Path::instance(object, id)),
                     ..Code::CREATED.into()
@@ -312,7 +323,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         if !self.continues(shared, now, message, &path, accept) {
             tree::check_readable(&shared.tree, &path)?;
             let format = shared.choose_format(self.version(), &path, accept)?;
-            shared.render(now, self.instance, &path, accept, format)?;
+            shared.render(now, self.requester(shared), &path, accept, format)?;
         }
         shared.rendered_answer(message)
     }
@@ -328,7 +339,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         is_later_block(message)
             && shared
                 .rendered
-                .is_some_and(|rendered| rendered.serves(now, self.instance, path, accept))
+                .is_some_and(|rendered| rendered.serves(now, self.id(shared), path, accept))
     }
 
     fn observe<O: Objects, const SERVERS: usize, const BODY: usize>(
@@ -366,7 +377,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             accept,
             format,
             sequence,
-            sent: Snapshot::take(&shared.tree, &path),
+            sent: Snapshot::take(self.requester(shared), &shared.tree, &path),
             sent_at: now,
             confirmed_at: now,
             message_id: None,
@@ -390,9 +401,12 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         depth: Option<u8>,
     ) -> Result<Answer, Code> {
         tree::resolve(&shared.tree, &path)?;
+        if self.requester(shared).offers(&path) != Offer::Whole {
+            return Err(Code::NOT_FOUND);
+        }
         let accept = Some(ContentFormat::LINK);
         if !self.continues(shared, now, message, &path, accept) {
-            let version = self.version();
+            let requester = self.requester(shared);
             let attributes = &self.attributes;
             let Shared {
                 tree,
@@ -403,7 +417,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             let discover = Discover {
                 target: path,
                 depth,
-                version,
+                version: requester.version,
+                shows: &|path| requester.offers(path) == Offer::Whole,
                 own: &|path| attributes.own(path),
                 inherited: &|path| attributes.inherited(path),
             };
@@ -413,7 +428,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             let length = writer.finish().map_err(|_| Code::INTERNAL_SERVER_ERROR)?;
             shared.keep_rendered(
                 now,
-                self.instance,
+                requester.server,
                 path,
                 accept,
                 ContentFormat::LINK,
@@ -481,7 +496,7 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
     pub(crate) fn render(
         &mut self,
         now: Instant,
-        account: u16,
+        requester: Requester,
         path: &Path,
         accept: Option<ContentFormat>,
         format: ContentFormat,
@@ -490,17 +505,18 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
         self.rendered = None;
         let mut writer =
             format::writer(format, &mut self.payload, *path).map_err(|error| error.code())?;
-        tree::read(&self.tree, path, &mut |record| writer.record(record))
+        requester
+            .read(&self.tree, path, &mut |record| writer.record(record))
             .map_err(|error| error.code())?;
         let length = writer.finish().map_err(|error| error.code())?;
-        self.keep_rendered(now, account, *path, accept, format, length);
+        self.keep_rendered(now, requester.server, *path, accept, format, length);
         Ok(())
     }
 
     fn keep_rendered(
         &mut self,
         now: Instant,
-        account: u16,
+        server: u16,
         path: Path,
         accept: Option<ContentFormat>,
         format: ContentFormat,
@@ -510,7 +526,7 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
         digest.bytes(self.payload.get(..length).unwrap_or_default());
         let [a, b, c, d, e, f, g, h] = digest.finish().to_be_bytes();
         self.rendered = Some(Rendered {
-            account,
+            server,
             path,
             accept,
             format,

@@ -7,6 +7,7 @@ use dunlin_coap::{ExchangeId, FixedEndpoint, Instant, Rng};
 use dunlin_lwm2m::{Path, Version};
 use heapless::{Deque, Vec};
 
+use crate::access::Requester;
 use crate::blocks::Rendered;
 use crate::client::{Config, Dropped, Event};
 use crate::notify::Observation;
@@ -149,6 +150,17 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     /// The version in use.
     pub(crate) fn version(&self) -> Version {
         self.registration.version()
+    }
+
+    /// Who asks when this server asks.
+    pub(crate) fn requester<O, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+    ) -> Requester {
+        Requester {
+            server: self.id(shared),
+            version: self.version(),
+        }
     }
 
     /// The Short Server ID.

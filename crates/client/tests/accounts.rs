@@ -249,3 +249,36 @@ fn two_accounts_have_two_addresses_and_two_ids() {
     // The same server at another address is one that moved.
     assert_eq!(client.connect_to(now, 2, address(5)), Ok(()));
 }
+
+#[test]
+fn each_server_sees_the_server_object_of_its_version() {
+    for (version, codes) in [
+        // 1.0 ends with resource 8; 13 to 20 have no operation in 1.1.
+        (Version::V1_0, ["4.04", "4.04", "4.04", "4.04"]),
+        (Version::V1_1, ["4.05", "4.05", "4.05", "4.05"]),
+        (Version::V1_2, ["2.05", "2.04", "2.05", "2.05"]),
+    ] {
+        let mut account = Server::new(1);
+        account.retry_count = Some(3);
+        let mut several = Several::new(config(version), [account]);
+        several.register(&[1]);
+        let requests = [
+            get("/1/0/17"),
+            put("/1/0/17", 0, b"4"),
+            get("/1/0/17").observe(0, b"o"),
+            get("/1/0/17").accept(40),
+        ];
+        let got = requests.map(|request| several.code(1, &request));
+        let discovered = codes[3].replace("4.05", "4.04");
+        assert_eq!(
+            got,
+            [codes[0], codes[1], codes[2], &discovered],
+            "{version}"
+        );
+        let links = several.ask(1, &get("/1").accept(40)).text();
+        assert_eq!(links.contains("</1/0/17>"), version == Version::V1_2);
+        let read = several.ask(1, &get("/1/0").accept(11542));
+        let has_count = read.payload.windows(2).any(|bytes| bytes == [0xC1, 17]);
+        assert_eq!(has_count, version == Version::V1_2);
+    }
+}

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 0 Security | [`Security`] (the client's own, never visible to a server) |
 //! | 1 Server | [`Server`] (the client's own) |
+//! | 2 Access Control | [`AccessControl`] |
 //! | 3 Device | [`Device`] |
 //! | 4 Connectivity Monitoring | [`ConnectivityMonitoring`] |
 //! | 5 Firmware Update | [`FirmwareUpdate`] |
@@ -12,6 +13,7 @@
 //! | 3303, 3304, 3313 | [`Temperature`], [`Humidity`], [`Accelerometer`] |
 //! | 3311 | [`LightControl`] |
 
+mod access_control;
 mod connectivity;
 mod device;
 mod firmware;
@@ -20,6 +22,7 @@ mod location;
 mod security;
 mod server;
 
+pub use access_control::AccessControl;
 pub use connectivity::{ConnectivityMonitoring, ConnectivityStatistics};
 pub use device::Device;
 pub use firmware::{FirmwareState, FirmwareUpdate, Package, UpdateResult};
