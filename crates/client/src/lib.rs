@@ -25,7 +25,11 @@ mod tree;
 pub use account::Account;
 pub use client::{AccountError, Client, Config, Dropped, Event, Input, Output, Outputs};
 pub use dunlin_coap::{Code, Instant, Rng, TransmissionParameters};
-pub use dunlin_lwm2m::{Arguments, Path, Value, Version};
+pub use dunlin_lwm2m::{
+    Arguments, DataType, ObjectLink, ObjectVersion, Path, Value, Version, definition,
+};
+/// Texts, bytes and lists of fixed capacity: what the fields of objects are made of.
+pub use heapless;
 pub use object::{
     Changes, Field, FieldError, FieldType, Instance, Instances, Multiple, Object, ObjectInstance,
     Objects, Single,

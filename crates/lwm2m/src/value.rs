@@ -80,6 +80,21 @@ pub struct ObjectLink {
     pub instance: u16,
 }
 
+impl ObjectLink {
+    /// The null link: leads nowhere.
+    pub const NULL: Self = Self {
+        object: crate::MAX_ID,
+        instance: crate::MAX_ID,
+    };
+}
+
+impl Default for ObjectLink {
+    /// The null link.
+    fn default() -> Self {
+        Self::NULL
+    }
+}
+
 impl fmt::Display for ObjectLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.object, self.instance)

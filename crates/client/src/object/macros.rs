@@ -49,6 +49,10 @@ use super::FieldType;
 /// door.open = true;      // marks what must be notified
 /// ```
 ///
+/// The struct may have one parameter, for what the object does: `impl<A: Actions> DOOR for
+/// Door<A>`, as `dunlin object generate` writes it. The lines are then checked with `()` in its
+/// place, which must satisfy the bound.
+///
 /// A mistake does not compile:
 ///
 /// ```compile_fail
@@ -87,16 +91,32 @@ use super::FieldType;
 /// ```
 #[macro_export]
 macro_rules! object {
-    (impl $definition:ident for $type:ty {
+    (impl $definition:ident for $type:ty { $($lines:tt)* }) => {
+        $crate::__write_object! { [] [$type] [$type] $definition { $($lines)* } }
+    };
+    (impl<$parameter:ident: $bound:path> $definition:ident for $type:ident<$same:ident> {
+        $($lines:tt)*
+    }) => {
+        $crate::__write_object! {
+            [<$parameter: $bound>] [$type<$same>] [$type<()>] $definition { $($lines)* }
+        }
+    };
+}
+
+/// Writes what `object!` names: generics of the `impl`, the type, and the type that is checked.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __write_object {
+    ([$($generics:tt)*] [$type:ty] [$checked:ty] $definition:ident {
         $($id:literal => $kind:ident $($field:ident)? $(|$this:ident, $arguments:ident| $body:expr)?;)*
         $(written => |$written_this:ident, $written_id:ident| $written:expr;)?
     }) => {
         const _: () = {
-            $($crate::__private::check_resource!($definition, $type, $id, $kind $($field)?);)*
+            $($crate::__private::check_resource!($definition, $checked, $id, $kind $($field)?);)*
             $crate::__private::check_object(&$definition, &[$($id),*]);
         };
 
-        impl $crate::Instance for $type {
+        impl $($generics)* $crate::Instance for $type {
             fn resources(&self) -> &'static [u16] {
                 &[$($id),*]
             }
@@ -137,7 +157,7 @@ macro_rules! object {
             })?
         }
 
-        impl $crate::ObjectInstance for $type {
+        impl $($generics)* $crate::ObjectInstance for $type {
             const DEFINITION: &'static $crate::__private::ObjectDefinition = &$definition;
         }
     };

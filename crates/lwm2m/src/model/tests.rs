@@ -536,7 +536,7 @@ fn names_of_constants() {
     assert_eq!(name("LTE-MTC Band Config"), "LTE_MTC_BAND_CONFIG");
     assert_eq!(name("5GNR Connectivity"), "OBJECT_5GNR_CONNECTIVITY");
     assert_eq!(name("  (x) "), "X");
-    assert_eq!(name(""), "OBJECT_");
+    assert_eq!(name(""), "OBJECT_33000");
 }
 
 #[test]
@@ -545,7 +545,7 @@ fn generated_source_escapes() {
     door.name = "A \"door\"\\\n".to_owned();
     let source = generate::definition(&door, "DOOR");
     assert!(
-        source.starts_with("/// A \"door\"\\ (`/33000`), version 1.0.\n"),
+        source.starts_with("/// A \"door\"\\\\ (`/33000`), version 1.0.\n"),
         "{source}"
     );
     assert!(source.contains(r#"name: "A \"door\"\\\n","#), "{source}");

@@ -1,6 +1,13 @@
 //! Turns definitions into Rust: the core of `dunlin object generate`.
 
+mod names;
+mod object;
+mod prose;
+
 use core::fmt::Write;
+
+pub use names::{constant_name, module_names};
+pub use object::{Capacities, Optional, Options, object};
 
 use super::{ObjectModel, ResourceModel};
 use crate::DataType;
@@ -11,7 +18,7 @@ use crate::definition::Operations;
 ///
 /// The items it uses are `ObjectDefinition`, `ResourceDefinition` and `Operations` of
 /// [`definition`](crate::definition), and [`DataType`] and
-/// [`ObjectVersion`](crate::ObjectVersion); [`USES`] imports them.
+/// [`ObjectVersion`](crate::ObjectVersion); [`uses`] imports them.
 pub fn definition(object: &ObjectModel, name: &str) -> String {
     let mut source = String::new();
     // Writing to a String does not fail.
@@ -19,42 +26,20 @@ pub fn definition(object: &ObjectModel, name: &str) -> String {
     source
 }
 
-/// The imports that [`definition`] needs, for code outside of this crate.
-pub const USES: &str = "\
-use dunlin_lwm2m::definition::{ObjectDefinition, Operations, ResourceDefinition};
-use dunlin_lwm2m::{DataType, ObjectVersion};
-";
-
-/// The name of a `static` for an object: its name in capitals, as in `ON_OFF_SWITCH`, without
-/// `LwM2M`.
-pub fn constant_name(object: &ObjectModel) -> String {
-    let mut name = String::new();
-    let mut pending = false;
-    let mut previous_lower = false;
-    let text = object.name.trim();
-    // "LWM2M Security" and "LwM2M Server" are `SECURITY` and `SERVER`.
-    let text = match text.split_once(' ') {
-        Some((first, rest)) if first.eq_ignore_ascii_case("lwm2m") => rest,
-        _ => text,
+/// The imports that [`definition`] needs, for a crate that uses `dunlin-client`.
+pub fn uses(object: &ObjectModel) -> String {
+    let names = if object.resources.is_empty() {
+        "ObjectDefinition"
+    } else {
+        "{ObjectDefinition, Operations, ResourceDefinition}"
     };
-    for c in text.chars() {
-        if !c.is_ascii_alphanumeric() {
-            pending = !name.is_empty();
-            previous_lower = false;
-            continue;
-        }
-        // `ExtDevInfo` has words without anything between them.
-        if pending || (previous_lower && c.is_ascii_uppercase()) {
-            name.push('_');
-        }
-        pending = false;
-        previous_lower = c.is_ascii_lowercase();
-        name.push(c.to_ascii_uppercase());
-    }
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        name.insert_str(0, "OBJECT_");
-    }
-    name
+    let is_typed = object.resources.iter().any(|one| one.data_type.is_some());
+    let types = if is_typed {
+        "{DataType, ObjectVersion}"
+    } else {
+        "ObjectVersion"
+    };
+    format!("use dunlin_client::definition::{names};\nuse dunlin_client::{types};\n")
 }
 
 /// The content of `src/definition/objects.rs`: the definitions of all `objects`, which come in
@@ -88,20 +73,14 @@ use crate::{DataType, ObjectVersion};
 }
 
 fn write_definition(source: &mut String, object: &ObjectModel, name: &str) -> core::fmt::Result {
-    let title = object.name.escape_debug();
-    writeln!(
-        source,
-        "/// {} (`/{}`), version {}.",
-        one_line(&object.name),
-        object.id,
-        object.version
-    )?;
+    let quoted = object.name.escape_debug();
+    writeln!(source, "/// {}", title(object))?;
     writeln!(
         source,
         "pub static {name}: ObjectDefinition = ObjectDefinition {{"
     )?;
     writeln!(source, "    id: {},", object.id)?;
-    writeln!(source, "    name: \"{title}\",")?;
+    writeln!(source, "    name: \"{quoted}\",")?;
     writeln!(
         source,
         "    version: ObjectVersion {{ major: {}, minor: {} }},",
@@ -146,8 +125,22 @@ fn write_resource(source: &mut String, resource: &ResourceModel) -> core::fmt::R
     Ok(())
 }
 
+/// What an object is, as the first line of a comment.
+fn title(object: &ObjectModel) -> String {
+    format!(
+        "{} (`/{}`), version {}.",
+        one_line(&object.name),
+        object.id,
+        object.version
+    )
+}
+
+/// Text as one line of a comment.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.split_whitespace()
+        .map(prose::escape)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 const fn operations(operations: Operations) -> &'static str {
