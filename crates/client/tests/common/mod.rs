@@ -5,6 +5,8 @@
     reason = "each test program uses a part of it"
 )]
 
+pub mod enforced;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;

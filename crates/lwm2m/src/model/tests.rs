@@ -629,3 +629,20 @@ fn published_registry() {
         )
     );
 }
+
+/// What the client is tested with is what the generator writes.
+#[test]
+fn generated_object_is_current() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/tests/generated");
+    let xml = fs::read(folder.join("every_type.xml")).unwrap();
+    let [object] = &parse(&xml, Strictness::Strict).unwrap()[..] else {
+        panic!("one object");
+    };
+    let generated = generate::object(object, &generate::Options::default());
+    let committed = fs::read_to_string(folder.join("every_type.rs")).unwrap();
+    assert!(
+        generated == committed,
+        "run: cargo run -- object generate crates/client/tests/generated/every_type.xml -o \
+         crates/client/tests/generated/every_type.rs"
+    );
+}

@@ -389,12 +389,21 @@ impl<'a> Generator<'a> {
             values.push("actions".to_owned());
         }
         let body = struct_literal(&values);
+        // A multiple resource with content is none.
+        let is_constant = !self
+            .fields()
+            .any(|(item, _)| item.resource.multiple && item.resource.mandatory);
+        let pub_fn = if is_constant {
+            "pub const fn"
+        } else {
+            "pub fn"
+        };
         let new = "/// An instance with zeros (or the end of the range that is next to zero) and \
                    empty texts;\n    /// what is optional is absent.";
         if !self.has_actions {
             writeln!(
                 source,
-                "impl {ty} {{\n    {new}\n    pub const fn new() -> Self {{"
+                "impl {ty} {{\n    {new}\n    {pub_fn} new() -> Self {{"
             )?;
             writeln!(source, "{body}    }}\n}}\n")?;
             writeln!(source, "impl Default for {ty} {{")?;
@@ -403,13 +412,13 @@ impl<'a> Generator<'a> {
         }
         writeln!(
             source,
-            "impl {ty} {{\n    {new} It does nothing of its own.\n    pub const fn new() -> Self {{\n\
+            "impl {ty} {{\n    {new} It does nothing of its own.\n    {pub_fn} new() -> Self {{\n\
              \x20       Self::with_actions(())\n    }}\n}}\n"
         )?;
         writeln!(
             source,
             "impl<A> {ty}<A> {{\n    /// The same, with what it does.\n\
-             \x20   pub const fn with_actions(actions: A) -> Self {{"
+             \x20   {pub_fn} with_actions(actions: A) -> Self {{"
         )?;
         writeln!(source, "{body}    }}\n}}\n")?;
         writeln!(
@@ -578,13 +587,23 @@ fn integer(range: Option<Range>, is_signed: bool) -> &'static str {
     }
 }
 
-/// The value of a field before anybody sets it, as a constant expression.
+/// The value of a field before anybody sets it, as an expression.
 fn initial(resource: &ResourceModel, data_type: DataType) -> String {
-    if resource.multiple {
-        return "Multiple::new()".to_owned();
-    }
-    if !resource.mandatory {
-        return "None".to_owned();
+    match (resource.multiple, resource.mandatory) {
+        (false, true) => {}
+        (false, false) => return "None".to_owned(),
+        (true, false) => return "Multiple::new()".to_owned(),
+        // At least one resource instance (Core 1.2 §D.1).
+        (true, true) => {
+            let single = ResourceModel {
+                multiple: false,
+                ..resource.clone()
+            };
+            return format!(
+                "Multiple::from_iter([(0, {})])",
+                initial(&single, data_type)
+            );
+        }
     }
     // Zero, or what is next to it in the range.
     let number = resource
