@@ -9,6 +9,8 @@ use dunlin_coap::Code;
 use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, OwnedValue, Path, Version};
 
+use crate::upload::UploadAnswer;
+
 /// A registered device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
@@ -97,6 +99,8 @@ pub struct Outcome {
     pub links: Option<String>,
     /// Path of a created instance, when the device told it.
     pub location: Option<Path>,
+    /// The answer to a block of a large body; only there the code may be an error.
+    pub upload: Option<UploadAnswer>,
 }
 
 /// Why an operation has no outcome.

@@ -7,9 +7,11 @@
 pub mod api;
 pub mod control;
 pub mod directory;
+pub mod files;
 mod runtime;
 pub mod shard;
 pub mod store;
 pub mod trace;
+pub mod upload;
 
 pub use runtime::{Server, ServerConfig, StartError};

@@ -18,10 +18,12 @@ use crate::api::{
     Wish,
 };
 use crate::directory::Directory;
+use crate::files::Files;
 use crate::runtime::Inbox;
 use crate::shard::{Command, Reply};
 use crate::store::writer::WriterHandle;
 use crate::trace::Datagram;
+use crate::upload::{UploadAnswer, UploadBlock};
 
 pub use events::{Delivery, EVENTS_KEPT, Subscription};
 pub(crate) use events::{EventBus, Happened};
@@ -61,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) models: Arc<Models>,
     pub(crate) bus: Arc<EventBus>,
     pub(crate) writer: WriterHandle,
+    pub(crate) files: Arc<Files>,
     pub(crate) coap: SocketAddr,
     pub(crate) started: Instant,
     pub(crate) next_id: AtomicU64,
@@ -143,6 +146,27 @@ impl Control {
         };
         match self.ask_home(endpoint, command).await? {
             Reply::Operated(result) => result,
+            _ => Err(OperateError::Overloaded),
+        }
+    }
+
+    /// Writes one block of a large body and waits for the answer, at most
+    /// [`UploadBlock::timeout`].
+    ///
+    /// # Errors
+    /// Everything but an answer of the device is an [`OperateError`].
+    pub async fn upload(
+        &self,
+        endpoint: &str,
+        block: UploadBlock,
+    ) -> Result<UploadAnswer, OperateError> {
+        let command = |id, endpoint| Command::Upload {
+            id,
+            endpoint,
+            block,
+        };
+        match self.ask_home(endpoint, command).await? {
+            Reply::Operated(result) => result?.upload.ok_or(OperateError::Overloaded),
             _ => Err(OperateError::Overloaded),
         }
     }
@@ -253,6 +277,11 @@ impl Control {
     /// The object definitions the server knows.
     pub fn models(&self) -> &Arc<Models> {
         &self.shared.models
+    }
+
+    /// Files that devices may fetch over CoAP.
+    pub fn files(&self) -> &Arc<Files> {
+        &self.shared.files
     }
 
     /// Where the server listens for CoAP.

@@ -18,6 +18,7 @@ use dunlin_net::{Clock, OsRng, UdpSocket, Waker, available_cpus, drive, pin_to_c
 
 use crate::control::{Control, EventBus, Shared};
 use crate::directory::Directory;
+use crate::files::Files;
 use crate::shard::{Limits, ObjectTypes, Shard, ShardConfig};
 use crate::store::writer::{Listener, WriterHandle};
 use crate::store::{MemoryStore, SqliteStore, Store, StoreError, Stored};
@@ -208,6 +209,7 @@ impl Server {
             models: Arc::clone(&config.models),
             bus: Arc::clone(&bus),
             writer: writer.clone(),
+            files: restored.files,
             coap: address,
             started: std::time::Instant::now(),
             next_id: std::sync::atomic::AtomicU64::new(1),
@@ -292,6 +294,7 @@ impl Drop for Server {
 
 struct Restored {
     directory: Arc<Directory>,
+    files: Arc<Files>,
     registrations: u64,
     wishes: u64,
 }
@@ -305,6 +308,7 @@ fn restore(
 ) -> Result<(Vec<Shard>, Restored), StoreError> {
     let models: Arc<dyn ObjectTypes> = Arc::clone(&config.models) as _;
     let directory = Arc::new(Directory::new(count, OsRng::new().next_u64()));
+    let files = Arc::<Files>::default();
     let now = clock.now();
     let unix_origin = unix_time() - now.as_micros() as f64 / 1e6;
     let mut shards: Vec<Shard> = (0..count)
@@ -319,11 +323,13 @@ fn restore(
                 stored: store.keeps(),
                 directory: Arc::clone(&directory),
                 models: Arc::clone(&models),
+                files: Arc::clone(&files),
             })
         })
         .collect();
     let mut restored = Restored {
         directory,
+        files,
         registrations: 0,
         wishes: 0,
     };

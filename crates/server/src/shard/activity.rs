@@ -4,7 +4,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use dunlin_coap::block::BlockSize;
+use dunlin_coap::block::{Block, BlockSize};
 use dunlin_coap::{ExchangeId, Freshness, Instant, Token};
 use dunlin_lwm2m::operation::{Operation, Payload, WireOperation};
 use dunlin_lwm2m::{ContentFormat, OwnedRecord, Path, WriteAttributes};
@@ -17,6 +17,8 @@ use crate::api::{AttributeChanges, Wish, WishState};
 pub(super) struct Body {
     pub(super) format: ContentFormat,
     pub(super) bytes: Vec<u8>,
+    /// It is one block of a body that the control plane cuts itself: Block1 and Size1.
+    pub(super) block: Option<(Option<Block>, Option<u32>)>,
 }
 
 /// An operation ready to be sent.

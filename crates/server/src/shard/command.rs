@@ -27,6 +27,11 @@ impl Shard {
                 operation,
                 options,
             } => self.operate(now, id, &endpoint, operation, &options, rng),
+            Command::Upload {
+                id,
+                endpoint,
+                block,
+            } => self.upload(now, id, &endpoint, block, rng),
             Command::Device { id, endpoint } => {
                 let slot = self.registry.find(&endpoint);
                 let device = slot.and_then(|slot| self.device(slot)).map(Box::new);

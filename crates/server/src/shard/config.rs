@@ -8,6 +8,7 @@ use dunlin_lwm2m::ObjectVersion;
 use dunlin_lwm2m::definition::ResourceType;
 
 use crate::directory::Directory;
+use crate::files::Files;
 
 /// Tells the type of a resource in the version of its object that a device announced. What the
 /// object definition files say stands behind it; a shard never changes it.
@@ -60,6 +61,8 @@ pub struct ShardConfig {
     pub directory: Arc<Directory>,
     /// Types of resources; one for all shards.
     pub models: Arc<dyn ObjectTypes>,
+    /// Files that devices may fetch; one for all shards.
+    pub files: Arc<Files>,
 }
 
 impl ShardConfig {
@@ -76,6 +79,7 @@ impl ShardConfig {
             stored: true,
             directory,
             models: Arc::new(NoObjectTypes),
+            files: Arc::default(),
         }
     }
 }

@@ -29,6 +29,7 @@ counters! {
     refused_registrations = "registrations_refused_total{reason=\"invalid\"}";
     full = "registrations_refused_total{reason=\"full\"}";
     behind = "registrations_refused_total{reason=\"store_behind\"}";
+    file_blocks = "file_blocks_served_total";
     unknown_location = "requests_refused_total{reason=\"unknown_location\"}";
     unknown_path = "requests_refused_total{reason=\"unknown_path\"}";
     bad_method = "requests_refused_total{reason=\"method\"}";

@@ -23,6 +23,7 @@ use super::registry::{ASLEEP, HELD, Registration, TICKS_PER_SECOND};
 use super::wheel::NONE;
 use super::{Shard, ids, tick};
 use crate::api::{OperateError, Outcome};
+use crate::upload::UploadAnswer;
 
 /// What a device answered, whole.
 pub(super) struct Answer<'m> {
@@ -440,7 +441,15 @@ impl Shard {
         operation: &Prepared,
         answer: &Answer<'_>,
     ) -> Result<Outcome, OperateError> {
-        if !answer.code.is_success() {
+        let upload = is_block(operation).then(|| UploadAnswer {
+            code: answer.code,
+            block: answer
+                .message
+                .value(OptionNumber::BLOCK1)
+                .and_then(Block::from_value),
+            diagnostic: diagnostic(answer),
+        });
+        if !answer.code.is_success() && upload.is_none() {
             return Err(OperateError::Device {
                 code: answer.code,
                 diagnostic: diagnostic(answer),
@@ -452,6 +461,7 @@ impl Shard {
             records: Vec::new(),
             links: None,
             location: None,
+            upload,
         };
         match operation {
             Operation::Read { path, .. } => {
@@ -495,6 +505,11 @@ impl Shard {
     }
 }
 
+/// Whether the control plane cuts the body itself.
+fn is_block(operation: &Prepared) -> bool {
+    matches!(operation, Operation::Write { body, .. } if body.block.is_some())
+}
+
 /// The diagnostic text of an error answer (RFC 7252 §5.5.2).
 pub(super) fn diagnostic(answer: &Answer<'_>) -> String {
     if answer.format.is_some_and(|format| format != 0) {
@@ -532,6 +547,9 @@ impl Current {
     /// Takes an answer to one request of the operation.
     fn take(&mut self, message: &Message<'_>, longest: usize) -> Result<Step, &'static str> {
         let block1 = message.value(OptionNumber::BLOCK1).map(Block::from_value);
+        if is_block(&self.operation) {
+            return Ok(Step::Whole);
+        }
         let body = wire(&self.operation).body();
         if let Some(body) = body
             && body.bytes.len() > self.size.bytes()
@@ -644,7 +662,11 @@ impl<'a> Blocks<'a> {
             size1: None,
             block2: None,
         };
-        if !gathered.bytes.is_empty() {
+        if let Operation::Write { body, .. } = &current.operation
+            && let Some((block, size1)) = body.block
+        {
+            (blocks.block1, blocks.size1) = (block, size1);
+        } else if !gathered.bytes.is_empty() {
             let at = gathered.bytes.len();
             blocks.block2 = Some(Block::at(at, false, gathered.size).ok_or(too_long)?);
             // The rest of an answer is asked for without the body (RFC 7959 §3.3).

@@ -7,6 +7,7 @@ use crate::api::{
     Page, Stats, Wish,
 };
 use crate::trace::Datagram;
+use crate::upload::UploadBlock;
 use dunlin_lwm2m::{OwnedRecord, Path};
 
 /// What a shard is told.
@@ -43,6 +44,16 @@ pub enum Command {
         operation: DeviceOperation,
         /// How.
         options: OperateOptions,
+    },
+    /// Write one block of a large body: [`Reply::Operated`] with
+    /// [`Outcome::upload`](crate::api::Outcome::upload), whatever the code.
+    Upload {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+        /// The block.
+        block: UploadBlock,
     },
     /// Look one device up: [`Reply::Device`].
     Device {

@@ -39,6 +39,7 @@ mod command;
 mod config;
 mod counters;
 mod exchange;
+mod files;
 mod fleet;
 mod ids;
 mod interface;
@@ -52,6 +53,7 @@ mod receive;
 mod registry;
 mod restore;
 mod trace;
+mod upload;
 mod uploads;
 mod wheel;
 

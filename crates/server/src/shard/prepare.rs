@@ -264,7 +264,11 @@ fn write(
     };
     let bytes = format::write_all(format, scope, &records)
         .map_err(|error| invalid(format!("cannot be written as {format}: {error}")))?;
-    Ok(Body { format, bytes })
+    Ok(Body {
+        format,
+        bytes,
+        block: None,
+    })
 }
 
 /// Attributes by name as they are written.

@@ -26,6 +26,7 @@ pub(super) struct Asker<'m> {
 /// A response in the registration interface.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Response<'a> {
+    pub(super) etag: Option<[u8; 8]>,
     pub(super) location: Option<Location>,
     pub(super) format: Option<u16>,
     pub(super) size1: Option<u32>,
@@ -36,6 +37,9 @@ pub(super) struct Response<'a> {
 
 impl Response<'_> {
     fn write(&self, writer: &mut MessageWriter<'_>, block: Option<Block>) {
+        if let Some(etag) = self.etag {
+            writer.option(OptionNumber::ETAG, &etag);
+        }
         if let Some(location) = self.location {
             writer.option(OptionNumber::LOCATION_PATH, b"rd");
             writer.option(OptionNumber::LOCATION_PATH, &location.encode());
@@ -65,6 +69,7 @@ enum Resource {
     Location(Option<Location>),
     Send,
     WellKnown,
+    File,
     Unknown,
 }
 
@@ -76,6 +81,7 @@ fn resource<'m>(message: &Message<'m>) -> (Resource, &'m [u8]) {
         (Some(b"rd"), Some(id), None) => Resource::Location(Location::decode(id)),
         (Some(b"dp"), None, _) => Resource::Send,
         (Some(b".well-known"), Some(b"core"), None) => Resource::WellKnown,
+        (Some(b"fw"), Some(_), Some(_)) if segments.next().is_none() => Resource::File,
         _ => Resource::Unknown,
     };
     (resource, second.unwrap_or_default())
@@ -207,6 +213,7 @@ impl Shard {
             (Resource::WellKnown, Code::GET) => {
                 self.well_known(message, &asker);
             }
+            (Resource::File, Code::GET) => self.file(message, &asker),
             (Resource::Unknown, _) => {
                 self.counters.unknown_path += 1;
                 self.respond(&asker, Code::NOT_FOUND, &Response::default());

@@ -2,6 +2,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
 mod durable;
+mod files;
 mod message;
 mod observe;
 mod operation;
