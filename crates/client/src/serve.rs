@@ -10,7 +10,7 @@ use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo};
 use dunlin_lwm2m::link::LinksWriter;
 use dunlin_lwm2m::operation::{Operation, Payload, WireOperation, WriteMode};
 use dunlin_lwm2m::{
-    Arguments, ContentFormat, DataType, Level, Path, Version, WriteAttributes, format,
+    Arguments, Content, ContentFormat, DataType, Level, Path, Version, WriteAttributes, format,
 };
 use heapless::{String, Vec};
 
@@ -246,6 +246,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             }
             Operation::Discover { path, depth } => self.discover(shared, now, message, path, depth),
             Operation::Write { path, mode, body } => {
+                check_format(body, self.version())?;
                 write(shared, path, mode, body)?;
                 Ok(Code::CHANGED.into())
             }
@@ -260,6 +261,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             Operation::Create { object, body } => {
                 shared.rendered = None;
                 let version = self.version();
+                body.map_or(Ok(()), |body| check_format(body, version))?;
                 let (id, _) =
                     tree::create(&mut shared.tree, object, body, version, &mut shared.payload)?;
                 let server = self.id(shared);
@@ -463,14 +465,15 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
     ) -> Result<ContentFormat, Code> {
         let is_single = tree::is_single_value(&self.tree, path);
         if let Some(accept) = accept {
-            let needs_single = matches!(
-                accept,
-                ContentFormat::TEXT | ContentFormat::OPAQUE | ContentFormat::CBOR
-            );
-            return if needs_single && !is_single {
-                Err(Code::NOT_ACCEPTABLE)
-            } else {
-                Ok(accept)
+            let content = match is_single {
+                true => Content::Value,
+                false => Content::Values,
+            };
+            // Formats newer than the version are no harm: whoever asks for one reads it.
+            let carries = |version| accept.carries(content, version);
+            return match carries(version) || carries(Version::V1_2) {
+                true => Ok(accept),
+                false => Err(Code::NOT_ACCEPTABLE),
             };
         }
         if version == Version::V1_0 {
@@ -534,6 +537,16 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
             etag: [a ^ e, b ^ f, c ^ g, d ^ h],
             at: now,
         });
+    }
+}
+
+/// Since 1.1 a client must not use the JSON of 1.0, although it could be read (Core 1.1 §7.4).
+fn check_format(body: Payload<'_>, version: Version) -> Result<(), Code> {
+    match body.format.current() {
+        ContentFormat::LWM2M_JSON if !ContentFormat::LWM2M_JSON.is_in(version) => {
+            Err(Code::UNSUPPORTED_CONTENT_FORMAT)
+        }
+        _ => Ok(()),
     }
 }
 

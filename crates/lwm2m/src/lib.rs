@@ -8,6 +8,7 @@
 mod arguments;
 mod attributes;
 pub mod base64;
+mod content;
 mod content_format;
 pub mod definition;
 mod feature;
@@ -27,6 +28,7 @@ pub use arguments::{Argument, ArgumentIter, Arguments, ArgumentsError};
 pub use attributes::{
     Attribute, AttributeChange, AttributeError, AttributeValue, Attributes, WriteAttributes,
 };
+pub use content::Content;
 pub use content_format::ContentFormat;
 pub use feature::Feature;
 #[cfg(feature = "std")]

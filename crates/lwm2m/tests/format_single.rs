@@ -412,11 +412,7 @@ fn only_one_value_fits() {
 
 #[test]
 fn unknown_formats() {
-    for format in [
-        ContentFormat::LINK,
-        ContentFormat(11543),
-        ContentFormat(65535),
-    ] {
+    for format in [ContentFormat::LINK, ContentFormat(9), ContentFormat(65535)] {
         let error = reader(format, b"", Path::ROOT, &Model, &mut [])
             .err()
             .unwrap();

@@ -138,6 +138,13 @@ impl<'a> Cursor<'a> {
         Ok(next == BREAK)
     }
 
+    /// Whether an item of this major type comes next.
+    pub(super) fn is_next(&self, major: u8) -> bool {
+        self.bytes
+            .get(self.at)
+            .is_some_and(|initial| initial >> 5 == major)
+    }
+
     /// Steps over a null, if there is one.
     pub(super) fn takes_null(&mut self) -> bool {
         let found = self.bytes.get(self.at) == Some(&NULL);
@@ -381,6 +388,44 @@ impl<'a> Cursor<'a> {
             .ok()
             .and_then(|exponent| decimal_fraction(mantissa, exponent))
             .ok_or(FormatError::Range { at: array.at })
+    }
+}
+
+/// The head of an array or map.
+pub(super) fn container(
+    cursor: &mut Cursor<'_>,
+    major: u8,
+    expected: &'static str,
+) -> Result<Head, FormatError> {
+    let head = cursor.head()?;
+    if head.major != major {
+        return Err(FormatError::Syntax {
+            at: head.at,
+            expected,
+        });
+    }
+    Ok(head)
+}
+
+/// Whether another element follows; `left` counts down, or is `None` until a break.
+#[inline]
+pub(super) fn has_next(
+    cursor: &mut Cursor<'_>,
+    left: &mut Option<u64>,
+) -> Result<bool, FormatError> {
+    match left {
+        Some(0) => Ok(false),
+        Some(left) => {
+            *left -= 1;
+            Ok(true)
+        }
+        None => {
+            let ends = cursor.takes_break()?;
+            if ends {
+                *left = Some(0);
+            }
+            Ok(!ends)
+        }
     }
 }
 

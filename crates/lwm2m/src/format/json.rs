@@ -21,6 +21,20 @@ impl<'a> Text<'a> {
         (!self.escaped).then_some(self.raw)
     }
 
+    /// The content, escapes resolved, in `buffer` when there are any.
+    pub(super) fn decode_into<'b>(self, buffer: &'b mut [u8]) -> Result<&'b [u8], FormatError>
+    where
+        'a: 'b,
+    {
+        if let Some(plain) = self.plain() {
+            return Ok(plain.as_bytes());
+        }
+        let mut output = Output::new(buffer);
+        self.decode(&mut output)?;
+        let length = output.len();
+        Ok(&buffer[..length])
+    }
+
     /// Writes the content, escapes resolved.
     pub(super) fn decode(self, output: &mut Output<'_>) -> Result<(), FormatError> {
         if !self.escaped {

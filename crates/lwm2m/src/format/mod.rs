@@ -38,6 +38,8 @@
 //! | TLV multiple resource, or object instance, without content | its path, no value |
 //! | TLV resources without an object instance for a target `/o` (Create) | instance id [`MAX_ID`](crate::MAX_ID): the device chooses |
 //! | SenML record without a value | its path (any level), no value |
+//! | LwM2M CBOR null | its path, no value |
+//! | LwM2M CBOR instance id 65535 for a target `/o` (Create), or keys that begin at the resource | instance id [`MAX_ID`](crate::MAX_ID) |
 //!
 //! Composite requests have readers of their own, because the operation tells how their payload is
 //! to be understood: [`names`] for the path list of Read-Composite and Observe-Composite,
@@ -45,8 +47,8 @@
 //! instance is to be removed.
 //!
 //! Values have the type [`Types`] tells, or the payload is refused. Of an unknown resource the
-//! reader keeps what the format tells: TLV and opaque give Opaque, text gives String, CBOR and SenML
-//! go by the item or field. A SenML number is then Integer (Unsigned above `i64::MAX`) or Float,
+//! reader keeps what the format tells: TLV and opaque give Opaque, text gives String, the formats of
+//! CBOR and JSON go by the item or field. A SenML number is then Integer (Unsigned above `i64::MAX`) or Float,
 //! depending on how it is written. Whether a resource exists, is single or multiple, and may be
 //! written, is for the caller to check.
 //!
@@ -59,7 +61,10 @@ mod cbor;
 mod cbor_item;
 mod error;
 mod json;
+mod json_value;
+mod lwm2m_cbor;
 mod number;
+mod oma_json;
 mod opaque;
 mod output;
 mod senml;
@@ -106,6 +111,8 @@ enum FormatReader<'a> {
     SenmlJson(senml_json::Reader<'a>),
     SenmlCbor(senml_cbor::Reader<'a>),
     Tlv(tlv::Reader<'a>),
+    Lwm2mCbor(lwm2m_cbor::Reader<'a>),
+    OmaJson(oma_json::Reader<'a>),
 }
 
 /// Begins to read `payload`.
@@ -141,6 +148,12 @@ pub fn reader<'a>(
             scratch,
         )),
         ContentFormat::TLV => FormatReader::Tlv(tlv::Reader::new(payload, scope.target, types)?),
+        ContentFormat::LWM2M_CBOR => FormatReader::Lwm2mCbor(lwm2m_cbor::Reader::new(
+            payload, scope, false, types, scratch,
+        )),
+        ContentFormat::LWM2M_JSON => {
+            FormatReader::OmaJson(oma_json::Reader::new(payload, scope, types, scratch))
+        }
         _ => {
             let single =
                 single::Format::of(format.current()).ok_or(FormatError::Unsupported(format))?;
@@ -156,7 +169,7 @@ pub fn reader<'a>(
     })
 }
 
-/// Begins to read the body of a Write-Composite (Core 1.2 §6.3.9): SenML or SenML-ETCH.
+/// Begins to read the body of a Write-Composite (Core 1.2 §6.3.9): SenML, SenML-ETCH or LwM2M CBOR.
 ///
 /// Each record has a value, or names a resource instance that is to be removed: then
 /// [`Record::value`] is `None`, which SenML-ETCH writes as `"v":null` (RFC 8790 §3.2).
@@ -189,6 +202,9 @@ pub fn patch_reader<'a>(
         ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => FormatReader::SenmlCbor(
             senml_cbor::Reader::new(payload, scope, purpose, types, scratch),
         ),
+        ContentFormat::LWM2M_CBOR => FormatReader::Lwm2mCbor(lwm2m_cbor::Reader::new(
+            payload, scope, true, types, scratch,
+        )),
         _ => return Err(FormatError::Unsupported(format)),
     };
     Ok(Reader {
@@ -273,6 +289,8 @@ impl Reader<'_> {
             FormatReader::SenmlJson(reader) => reader.next_record(),
             FormatReader::SenmlCbor(reader) => reader.next_record(),
             FormatReader::Tlv(reader) => reader.next_record(),
+            FormatReader::Lwm2mCbor(reader) => reader.next_record(),
+            FormatReader::OmaJson(reader) => reader.next_record(),
         };
         self.ended = !matches!(record, Ok(Some(_)));
         record.transpose()
@@ -291,6 +309,8 @@ enum FormatWriter<'b> {
     SenmlJson(senml_json::Writer<'b>),
     SenmlCbor(senml_cbor::Writer<'b>),
     Tlv(tlv::Writer<'b>),
+    Lwm2mCbor(lwm2m_cbor::Writer<'b>),
+    OmaJson(oma_json::Writer<'b>),
 }
 
 /// Begins to write a payload about `scope` (a [`Path`] or [`Scope`]) into `buffer`.
@@ -314,6 +334,10 @@ pub fn writer<'b>(
             FormatWriter::SenmlCbor(senml_cbor::Writer::new(format, output, scope)?)
         }
         ContentFormat::TLV => FormatWriter::Tlv(tlv::Writer::new(output, scope.target)?),
+        ContentFormat::LWM2M_CBOR => {
+            FormatWriter::Lwm2mCbor(lwm2m_cbor::Writer::new(output, scope.target)?)
+        }
+        ContentFormat::LWM2M_JSON => FormatWriter::OmaJson(oma_json::Writer::new(output, scope)?),
         _ => {
             let single = single::Format::of(format).ok_or(FormatError::NotAcceptable(format))?;
             FormatWriter::Single(single::Writer::new(single, output, scope.target)?)
@@ -326,9 +350,11 @@ impl Writer<'_> {
     /// Adds a record. Records come in path order, at or below the target.
     ///
     /// A record without a value says that a multiple resource or an instance exists and is empty.
-    /// TLV can say so; SenML cannot and leaves it out. In SenML-ETCH, whose records are those of a
-    /// Write-Composite, it says that a resource instance is to be removed. Formats other than SenML
-    /// leave times out.
+    /// TLV can say so; the others cannot and leave it out. In SenML-ETCH, whose records are those of a
+    /// Write-Composite, it says that a resource instance is to be removed. Only the formats of
+    /// JSON and SenML have times; the others leave them out.
+    ///
+    /// Records of a composite answer may come in any order, except in TLV.
     ///
     /// # Errors
     ///
@@ -340,6 +366,8 @@ impl Writer<'_> {
             FormatWriter::SenmlJson(writer) => writer.record(record),
             FormatWriter::SenmlCbor(writer) => writer.record(record),
             FormatWriter::Tlv(writer) => writer.record(record),
+            FormatWriter::Lwm2mCbor(writer) => writer.record(record),
+            FormatWriter::OmaJson(writer) => writer.record(record),
         }
     }
 
@@ -355,6 +383,10 @@ impl Writer<'_> {
             FormatWriter::SenmlJson(writer) => writer.name(path),
             FormatWriter::SenmlCbor(writer) => writer.name(path),
             FormatWriter::Tlv(_) => Err(FormatError::NotAcceptable(ContentFormat::TLV)),
+            FormatWriter::Lwm2mCbor(_) => {
+                Err(FormatError::NotAcceptable(ContentFormat::LWM2M_CBOR))
+            }
+            FormatWriter::OmaJson(_) => Err(FormatError::NotAcceptable(ContentFormat::LWM2M_JSON)),
         }
     }
 
@@ -369,6 +401,8 @@ impl Writer<'_> {
             FormatWriter::SenmlJson(writer) => writer.finish(),
             FormatWriter::SenmlCbor(writer) => writer.finish(),
             FormatWriter::Tlv(writer) => writer.finish(),
+            FormatWriter::Lwm2mCbor(writer) => writer.finish(),
+            FormatWriter::OmaJson(writer) => writer.finish(),
         }
     }
 }

@@ -18,6 +18,11 @@ impl<'b> Output<'b> {
         self.length
     }
 
+    /// The bytes written so far.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, byte: u8) -> Result<(), FormatError> {
         *self

@@ -74,7 +74,7 @@ pub fn write_patch(
 ) -> Result<Vec<u8>, FormatError> {
     let removes = match format {
         ContentFormat::SENML_ETCH_JSON | ContentFormat::SENML_ETCH_CBOR => true,
-        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => false,
+        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR | ContentFormat::LWM2M_CBOR => false,
         _ => return Err(FormatError::NotAcceptable(format)),
     };
     if !removes && records.iter().any(|record| record.value.is_none()) {

@@ -129,7 +129,7 @@ impl Field {
     }
 
     /// The type of the value in this field: the resource's, when they agree.
-    fn data_type(self, resource: Option<DataType>) -> Result<Option<DataType>, ()> {
+    pub(super) fn data_type(self, resource: Option<DataType>) -> Result<Option<DataType>, ()> {
         use DataType::{
             Boolean, CoreLink, Float, Integer, ObjectLink, Opaque, String, Time, Unsigned,
         };

@@ -2,8 +2,8 @@
 //! (322; RFC 8790).
 
 use super::cbor_item::{
-    ARRAY, Chunks, Cursor, Head, Item, MAP, NEGATIVE, NULL, TEXT, UNSIGNED, write_float,
-    write_head, write_integer, write_text, write_value,
+    ARRAY, Chunks, Cursor, Item, MAP, NEGATIVE, NULL, TEXT, UNSIGNED, container, has_next,
+    write_float, write_head, write_integer, write_text, write_value,
 };
 use super::number::Number;
 use super::output::Output;
@@ -187,40 +187,6 @@ fn text_label(label: Chunks<'_>, at: usize) -> Result<Option<Field>, FormatError
             at,
             expected: "the label as a number",
         }),
-    }
-}
-
-fn container(
-    cursor: &mut Cursor<'_>,
-    major: u8,
-    expected: &'static str,
-) -> Result<Head, FormatError> {
-    let head = cursor.head()?;
-    if head.major != major {
-        return Err(FormatError::Syntax {
-            at: head.at,
-            expected,
-        });
-    }
-    Ok(head)
-}
-
-/// Whether another element follows; `left` counts down, or is `None` until a break.
-#[inline]
-fn has_next(cursor: &mut Cursor<'_>, left: &mut Option<u64>) -> Result<bool, FormatError> {
-    match left {
-        Some(0) => Ok(false),
-        Some(left) => {
-            *left -= 1;
-            Ok(true)
-        }
-        None => {
-            let ends = cursor.takes_break()?;
-            if ends {
-                *left = Some(0);
-            }
-            Ok(!ends)
-        }
     }
 }
 

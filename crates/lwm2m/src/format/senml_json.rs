@@ -2,12 +2,12 @@
 //! (320; RFC 8790).
 
 use super::json::{self, Lexer};
-use super::number::{Number, write_float, write_integer};
+use super::json_value::{Raw, text_value, write_label, write_time, write_value};
+use super::number::Number;
 use super::output::Output;
 use super::senml::{Entry, Field, Fields, NamePart, Pack, PackWriter, Purpose};
-use super::text::write_base64;
 use super::{FormatError, Scope};
-use crate::base64::{self, Alphabet, Base64Error};
+use crate::base64::Alphabet;
 use crate::definition::Types;
 use crate::{ContentFormat, DataType, Path, Record, Value};
 
@@ -23,14 +23,6 @@ enum State {
     /// Behind a record.
     Between,
     End,
-}
-
-/// A value whose type is not known yet, because the name may still follow.
-#[derive(Clone, Copy)]
-enum Raw<'a> {
-    Number(usize, &'a str),
-    Boolean(bool),
-    Text(json::Text<'a>),
 }
 
 impl<'a> Reader<'a> {
@@ -115,18 +107,12 @@ impl<'a> Reader<'a> {
         let lexer = &mut self.lexer;
         let label = lexer.label()?;
         let mut buffer = [0; 32];
-        let bytes = match label.plain() {
-            Some(plain) => plain.as_bytes(),
-            None => {
-                let mut output = Output::new(&mut buffer);
-                label.decode(&mut output).map_err(|_| FormatError::Syntax {
-                    at: label.at,
-                    expected: "a label of reasonable length",
-                })?;
-                let length = output.len();
-                &buffer[..length]
-            }
-        };
+        let bytes = label
+            .decode_into(&mut buffer)
+            .map_err(|_| FormatError::Syntax {
+                at: label.at,
+                expected: "a label of reasonable length",
+            })?;
         let field = Field::from_label(bytes);
         self.pack.check_field(field, label.at)?;
         let Some(field) = field else {
@@ -169,53 +155,13 @@ impl<'a> Reader<'a> {
         raw: Raw<'a>,
         data_type: Option<DataType>,
     ) -> Result<Value<'_>, FormatError> {
-        let text = match raw {
-            Raw::Boolean(truth) => return Ok(Value::Boolean(truth)),
+        match raw {
+            Raw::Boolean(truth) => Ok(Value::Boolean(truth)),
             Raw::Number(at, literal) => {
                 let number = Number::literal(literal).ok_or(FormatError::Range { at })?;
-                return self.pack.based(number, at)?.typed(data_type, at);
+                self.pack.based(number, at)?.typed(data_type, at)
             }
-            Raw::Text(text) => text,
-        };
-        let at = text.at;
-        let mut output = Output::new(self.scratch);
-        if data_type == Some(DataType::Opaque) {
-            let decoded = match text.plain() {
-                Some(plain) => base64::decode(plain.as_bytes(), self.scratch),
-                None => {
-                    text.decode(&mut output)
-                        .map_err(|_| FormatError::ScratchTooSmall { at })?;
-                    let length = output.len();
-                    base64::decode_in_place(&mut self.scratch[..length])
-                }
-            };
-            let length = decoded.map_err(|error| match error {
-                Base64Error::Invalid(offset) => FormatError::Base64 { at: at + offset },
-                Base64Error::TooLong => FormatError::ScratchTooSmall { at },
-            })?;
-            return Ok(Value::Opaque(&self.scratch[..length]));
-        }
-        let text = match text.plain() {
-            Some(plain) => plain,
-            None => {
-                text.decode(&mut output)
-                    .map_err(|_| FormatError::ScratchTooSmall { at })?;
-                let length = output.len();
-                core::str::from_utf8(&self.scratch[..length])
-                    .map_err(|_| FormatError::Utf8 { at })?
-            }
-        };
-        match data_type {
-            Some(DataType::ObjectLink) => {
-                text.parse()
-                    .map(Value::ObjectLink)
-                    .map_err(|_| FormatError::Type {
-                        at,
-                        expected: data_type,
-                    })
-            }
-            Some(DataType::CoreLink) => Ok(Value::CoreLink(text)),
-            _ => Ok(Value::String(text)),
+            Raw::Text(text) => text_value(text, data_type, self.scratch),
         }
     }
 }
@@ -246,51 +192,28 @@ impl<'b> Writer<'b> {
         };
         let mut comma = self.fields(&fields)?;
         let output = &mut self.output;
-        let mut label =
-            |output: &mut Output<'_>, label: &str| write_label(output, &mut comma, label);
         let Some(value) = record.value else {
-            label(output, "v")?;
+            write_label(output, &mut comma, "v")?;
             return output.extend(b"null}");
         };
-        match value {
-            Value::String(text) | Value::CoreLink(text) => {
-                label(output, "vs")?;
-                json::write_text(output, text)?;
-            }
-            Value::Integer(number) | Value::Time(number) => {
-                label(output, "v")?;
-                write_integer(output, number.into())?;
-            }
-            Value::Unsigned(number) => {
-                label(output, "v")?;
-                write_integer(output, number.into())?;
-            }
-            Value::Float(number) if !number.is_finite() => {
-                return Err(self.pack.not_acceptable());
-            }
-            Value::Float(number) => {
-                label(output, "v")?;
-                write_float(output, number)?;
-            }
-            Value::Boolean(truth) => {
-                label(output, "vb")?;
-                output.extend(if truth { b"true" } else { b"false" })?;
-            }
-            Value::Opaque(bytes) => {
-                label(output, "vd")?;
-                output.push(b'"')?;
-                write_base64(output, bytes, Alphabet::Url, false)?;
-                output.push(b'"')?;
-            }
-            Value::ObjectLink(link) => {
-                label(output, "vlo")?;
-                output.push(b'"')?;
-                write_integer(output, link.object.into())?;
-                output.push(b':')?;
-                write_integer(output, link.instance.into())?;
-                output.push(b'"')?;
-            }
-        }
+        write_label(
+            output,
+            &mut comma,
+            match value {
+                Value::String(_) | Value::CoreLink(_) => "vs",
+                Value::Boolean(_) => "vb",
+                Value::Opaque(_) => "vd",
+                Value::ObjectLink(_) => "vlo",
+                Value::Integer(_) | Value::Unsigned(_) | Value::Float(_) | Value::Time(_) => "v",
+            },
+        )?;
+        write_value(
+            output,
+            value,
+            Alphabet::Url,
+            false,
+            self.pack.not_acceptable(),
+        )?;
         output.push(b'}')
     }
 
@@ -340,25 +263,5 @@ impl<'b> Writer<'b> {
         }
         self.output.push(b']')?;
         Ok(self.output.len())
-    }
-}
-
-fn write_label(output: &mut Output<'_>, comma: &mut bool, label: &str) -> Result<(), FormatError> {
-    if *comma {
-        output.push(b',')?;
-    }
-    *comma = true;
-    output.push(b'"')?;
-    output.extend(label.as_bytes())?;
-    output.extend(b"\":")
-}
-
-/// Whole seconds stand without a point.
-fn write_time(output: &mut Output<'_>, time: f64) -> Result<(), FormatError> {
-    let whole = time as i64;
-    if whole as f64 == time && whole.unsigned_abs() < 1 << 53 {
-        write_integer(output, whole.into())
-    } else {
-        write_float(output, time)
     }
 }
