@@ -4,7 +4,8 @@
 
 use std::net::SocketAddr;
 
-use dunlin_client::objects::{Device, FirmwareUpdate, Location, Temperature, text};
+use dunlin_client::image::{ImageError, ImageInfo, ImageStorage, RamStorage};
+use dunlin_client::objects::{Device, Firmware, FirmwareStorage, Installation, Location, Temperature, text};
 use dunlin_client::{Client, Config, Input as ClientInput, Instances, Output, Single, Version};
 use dunlin_coap::{Code, Instant, Message, MessageWriter, OptionNumber, Type};
 use dunlin_fuzz::{Dice, Input, step, write_device_request};
@@ -12,18 +13,68 @@ use libfuzzer_sys::fuzz_target;
 
 type Objects = (
     Single<Device>,
-    Single<FirmwareUpdate>,
+    Firmware<Flash>,
     Single<Location>,
     Instances<Temperature, 3>,
 );
 
+/// Small, and in two minds about what it installs.
+struct Flash(RamStorage<400>);
+
+impl ImageStorage for Flash {
+    fn begin(&mut self, size: Option<u32>) -> Result<(), ImageError> {
+        self.0.begin(size)
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), ImageError> {
+        assert!(offset <= self.0.stored(), "a gap");
+        self.0.write(offset, bytes)
+    }
+
+    fn finish(&mut self, size: u32) -> Result<ImageInfo, ImageError> {
+        assert_eq!(size, self.0.stored());
+        match self.0.image().first() {
+            Some(b'C') => Err(ImageError::Integrity),
+            _ => self.0.finish(size),
+        }
+    }
+
+    fn abort(&mut self) {
+        self.0.abort();
+    }
+
+    fn stored(&self) -> u32 {
+        self.0.stored()
+    }
+
+    fn save(&mut self, state: &[u8]) {
+        self.0.save(state);
+    }
+}
+
+impl FirmwareStorage for Flash {
+    fn install(&mut self) -> Installation {
+        match self.0.image().first().map(|byte| byte % 4) {
+            Some(0) => Installation::Done,
+            Some(1) => Installation::Failed { keeps_image: true },
+            Some(2) => Installation::Running,
+            _ => Installation::Reboot,
+        }
+    }
+
+    fn may_install(&mut self, severity: u8) -> bool {
+        severity == 0
+    }
+}
+
 struct World {
-    client: Client<Objects, 3, 3, 256, 300>,
+    client: Client<Objects, 1, 3, 3, 256, 300>,
     dice: Dice,
     now: Instant,
     server: SocketAddr,
-    /// The last datagram of the client that was a CON or a NON.
+    /// The last datagram of the client that was a CON or a NON, and to whom it went.
     last: Vec<u8>,
+    last_to: SocketAddr,
     message_id: u16,
 }
 
@@ -37,7 +88,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let objects = (
         Single::new(device),
-        Single::new(FirmwareUpdate::default()),
+        Firmware::new(Flash(RamStorage::new())),
         Single::new(Location::default()),
         Instances::new().with(0, Temperature::new(20.0)),
     );
@@ -54,6 +105,7 @@ fuzz_target!(|bytes: &[u8]| {
         now: Instant::from_secs(1),
         server,
         last: Vec::new(),
+        last_to: server,
         message_id: 0,
     };
     world.client.connect(world.now, server);
@@ -117,6 +169,8 @@ impl World {
                 }
                 self.drain(ClientInput::Timer);
             }
+            12 if input.bool() => self.update(input),
+            13 if input.bool() => self.block(input),
             12 | 13 => {
                 if let Some(next) = self.client.next_timeout() {
                     self.now = self.now.max(next);
@@ -201,12 +255,76 @@ impl World {
             }
         }
         let Ok(length) = writer.finish() else { return };
+        self.receive_from(self.last_to, &buffer[..length]);
+    }
+
+    /// A firmware update, good or nearly so: a URI, a block of an image, an Execute.
+    fn update(&mut self, input: &mut Input<'_>) {
+        self.message_id = self.message_id.wrapping_add(1);
+        let mut buffer = [0; 200];
+        let (ty, id) = (Type::Confirmable, self.message_id);
+        let resource = input.choose(&[b"0", b"0", b"1", b"2"]);
+        let code = if resource == b"2" { Code::POST } else { Code::PUT };
+        let mut writer = MessageWriter::new(&mut buffer, ty, code, id, &[1]);
+        for segment in [&b"5"[..], b"0", resource] {
+            writer.option(OptionNumber::URI_PATH, segment);
+        }
+        match resource {
+            b"0" => {
+                writer.uint(OptionNumber::CONTENT_FORMAT, 42);
+                let (number, more) = (u32::from(input.byte() % 6), input.byte() > 80);
+                if input.byte() > 20 {
+                    writer.uint(OptionNumber::BLOCK1, number << 4 | u32::from(more) << 3 | 2);
+                }
+                let length = if more { 64 } else { input.below(64) };
+                let mut image = [input.byte(); 64];
+                image[0] = input.byte();
+                writer.payload(&image[..length]);
+            }
+            b"1" => {
+                writer.uint(OptionNumber::CONTENT_FORMAT, 0);
+                writer.payload(input.choose(&[
+                    &b"coap://192.0.2.9/image"[..],
+                    b"coap://192.0.2.1/image?a=b&c",
+                    b"coap://192.0.2.9:1/%",
+                    b"https://x",
+                    b"",
+                ]));
+            }
+            _ => {}
+        }
+        let length = writer.finish().expect("there is room");
         self.receive(&buffer[..length]);
     }
 
+    /// A block of an image for what the client sent last.
+    fn block(&mut self, input: &mut Input<'_>) {
+        let last = self.last.clone();
+        let Ok(last) = Message::parse(&last) else { return };
+        let asked = last.uint(OptionNumber::BLOCK2).unwrap_or_default();
+        let szx = u32::from(input.byte() % 3);
+        let offset = asked >> 4 << ((asked & 7) + 4);
+        let more = input.byte() > 100;
+        let mut buffer = [0; 200];
+        let (ty, id) = (Type::Acknowledgement, last.message_id);
+        let mut writer = MessageWriter::new(&mut buffer, ty, Code::CONTENT, id, last.token);
+        if input.byte() > 40 {
+            writer.option(OptionNumber::ETAG, &[input.byte() % 2]);
+        }
+        let number = offset >> (szx + 4) << 4;
+        writer.uint(OptionNumber::BLOCK2, number | u32::from(more) << 3 | szx);
+        let size = 16 << szx;
+        let length = if more { size } else { input.below(size + 1) };
+        writer.payload(&[input.byte(); 64][..length]);
+        let Ok(length) = writer.finish() else { return };
+        self.receive_from(self.last_to, &buffer[..length]);
+    }
+
     fn receive(&mut self, bytes: &[u8]) {
-        let server = self.server;
-        let from = server;
+        self.receive_from(self.server, bytes);
+    }
+
+    fn receive_from(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.drain(ClientInput::Datagram { from, bytes });
     }
 
@@ -215,11 +333,11 @@ impl World {
         let mut count = 0;
         while let Some(output) = outputs.next() {
             if let Output::Transmit { to, bytes } = output {
-                assert_eq!(to, self.server);
                 assert!(bytes.len() <= 300);
                 let message = Message::parse(bytes).expect("a well-formed message");
                 if matches!(message.ty, Type::Confirmable | Type::NonConfirmable) {
                     self.last = bytes.to_vec();
+                    self.last_to = to;
                 }
             }
             count += 1;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dunlin_client::{Client, Config, Event, Input, Instant, Output, RegistrationState, Version};
 
-use crate::device::{Clock, Dice, Objects};
+use crate::device::{Clock, Dice, Flash, Objects};
 
 /// Seconds a registration lasts: short, so that a demonstration shows Updates.
 const LIFETIME: u32 = 60;
@@ -96,7 +96,11 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
         },
         ..Config::new(&name)
     };
-    let mut client: Box<Demo> = Box::new(Client::new(config, Objects::new(&name), &mut dice));
+    let mut client: Box<Demo> = Box::new(Client::new(
+        config,
+        Objects::new(&name, Flash::in_memory()),
+        &mut dice,
+    ));
     client.server_mut().lifetime = LIFETIME;
     client.connect(clock.now(), server);
     let mut next_tick = clock.now();
@@ -127,7 +131,7 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
             },
             None => Input::Timer,
         };
-        let mut restart = false;
+        let (mut reboot, mut restart, mut registered) = (false, false, false);
         let mut outputs = client.handle(now, &mut dice, input);
         while let Some(output) = outputs.next() {
             match output {
@@ -137,16 +141,19 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
                 }
                 Output::Event(event) => {
                     tracing::debug!(device = name, ?event);
-                    restart |= matches!(
-                        event,
-                        Event::Reboot
-                            | Event::FactoryReset
-                            | Event::RegistrationFailed { retry_at: None, .. }
-                    );
+                    reboot |= matches!(event, Event::Reboot | Event::FactoryReset);
+                    restart |= matches!(event, Event::RegistrationFailed { retry_at: None, .. });
+                    registered |= matches!(event, Event::Registered { .. });
                 }
             }
         }
-        if restart {
+        if registered {
+            client.objects_mut().registered();
+        }
+        if reboot {
+            client.objects_mut().reboot();
+        }
+        if reboot || restart {
             client.connect(now, server);
         }
         let next = client
@@ -244,7 +251,7 @@ mod tests {
 
     #[test]
     fn values_move() {
-        let mut objects = Objects::new("demo");
+        let mut objects = Objects::new("demo", Flash::in_memory());
         move_values(&mut objects, 1.0, Instant::from_secs(10));
         let value = |objects: &Objects| objects.temperature.get(0).map(|t| t.value());
         let first = value(&objects);

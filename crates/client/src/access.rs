@@ -75,14 +75,16 @@ impl Requester {
     }
 
     /// What the version has of the Server object: 1.0 ends with resource 8, and in 1.1 resources
-    /// 13 to 20 are for bootstrap only (Core 1.1 §E.2).
+    /// 13 to 20 are for bootstrap only (Core 1.1 §E.2). Versions of Firmware Update beyond 1.0,
+    /// which ends with resource 9, need the enabler 1.1.
     pub(crate) fn offers(&self, path: &Path) -> Offer {
-        let (Some(1), Some(resource)) = (path.object_id(), path.resource_id()) else {
+        let (Some(object), Some(resource)) = (path.object_id(), path.resource_id()) else {
             return Offer::Whole;
         };
-        match (self.version, resource) {
-            (Version::V1_0, 9..) | (Version::V1_1, 24..) => Offer::Absent,
-            (Version::V1_1, 13..=20) => Offer::Untouchable,
+        match (object, self.version, resource) {
+            (1, Version::V1_0, 9..) | (1, Version::V1_1, 24..) => Offer::Absent,
+            (1, Version::V1_1, 13..=20) => Offer::Untouchable,
+            (5, Version::V1_0, 10..) => Offer::Absent,
             _ => Offer::Whole,
         }
     }

@@ -139,7 +139,8 @@ pub enum Event {
         /// What was observed.
         path: Path,
     },
-    /// `/3/0/4` was executed and answered: reboot, then begin anew with [`Client::connect`].
+    /// `/3/0/4` was executed and answered, or new firmware starts with a reboot: reboot, then begin
+    /// anew with [`Client::connect`].
     Reboot,
     /// `/3/0/5` was executed and answered.
     FactoryReset,
@@ -278,6 +279,10 @@ impl<
                 out: [0; DATAGRAM],
                 out_length: 0,
                 deleted: None,
+                fetching: None,
+                fetch_due: None,
+                fetch_waits: None,
+                next_tick: None,
             },
             sessions,
             body: [0; BODY],
@@ -345,6 +350,7 @@ impl<
     pub fn connect(&mut self, now: Instant, server: SocketAddr) {
         self.shared.is_offline = false;
         if let Some(session) = self.sessions.first_mut() {
+            session.forget_fetching(&mut self.shared);
             session.connect(now, server);
         }
     }
@@ -367,6 +373,7 @@ impl<
         }
         self.shared.is_offline = false;
         if let Some(session) = self.sessions.get_mut(index) {
+            session.forget_fetching(&mut self.shared);
             session.connect(now, server);
         }
         Ok(())
@@ -414,6 +421,7 @@ impl<
         self.shared.is_offline = true;
         self.shared.out_length = 0;
         for session in &mut self.sessions {
+            session.forget_fetching(&mut self.shared);
             session.forget_exchanges();
         }
     }

@@ -26,16 +26,22 @@ impl<
             return Some(Instant::ZERO);
         }
         if self.shared.is_offline {
-            return None;
+            return self.shared.next_tick;
         }
         let has_changes = self.shared.has_changes();
         self.sessions
             .iter()
             .filter_map(|session| session.next_timeout(&self.shared, has_changes))
+            .chain(self.shared.next_tick)
+            .chain(self.next_fetch())
             .min()
     }
 
     pub(crate) fn datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        self.shared.tick(now);
+        if self.repository_datagram(now, from, bytes) {
+            return;
+        }
         let Self {
             shared,
             sessions,
@@ -76,6 +82,10 @@ impl<
             if let Some(event) = self.shared.events.pop_front() {
                 return Some(Step::Event(event));
             }
+            self.shared.tick(now);
+            if !self.shared.events.is_empty() {
+                continue;
+            }
             if self.shared.is_offline {
                 return None;
             }
@@ -85,8 +95,12 @@ impl<
             } = self;
             let busy = sessions
                 .iter_mut()
-                .find_map(|session| session.step(shared, now, rng).then_some(session.address));
-            self.out_to = busy?;
+                .find_map(|session| session.step(shared, now, rng));
+            match busy {
+                Some(to) => self.out_to = Some(to),
+                None if self.step_fetch(now, rng) => {}
+                None => return None,
+            }
         }
     }
 }
@@ -121,7 +135,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         let registration = self
             .registration
             .next_timeout()
-            .filter(|_| self.coap.open_exchanges() == 0);
+            .filter(|_| !self.is_busy(shared));
         let notification = self
             .registration
             .is_registered()
@@ -161,6 +175,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 if self.exchange == Some(exchange) {
                     self.exchange = None;
                     self.registration_answered(shared, now, &message);
+                } else if shared.ends_fetching(self.instance, exchange) {
+                    shared.fetch_answered(now, &message);
                 }
             }
             Incoming::Unmatched { message, reply_to } => {
@@ -180,6 +196,10 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 if exchange.is_some() && exchange == self.exchange {
                     self.exchange = None;
                     self.registration_failed(shared, now, None);
+                } else if exchange
+                    .is_some_and(|exchange| shared.ends_fetching(self.instance, exchange))
+                {
+                    shared.fetch_silent(now);
                 } else {
                     self.observation_lost(shared, exchange, Some(message_id));
                 }
@@ -188,52 +208,53 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         }
     }
 
-    /// Does one thing that is due with this server; `false` when nothing is.
+    /// Does one thing that is due with this server, and tells where a datagram goes if there is
+    /// one; `None` when nothing is due.
     fn step<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         rng: &mut dyn Rng,
-    ) -> bool {
-        let Some(server) = self.address else {
-            return false;
-        };
+    ) -> Option<SocketAddr> {
+        let server = self.address?;
         match self.coap.handle_timeout(now) {
-            Some(Action::Transmit { bytes, .. }) => {
+            Some(Action::Transmit { peer, bytes }) => {
                 let length = bytes.len();
                 if let Some(out) = shared.out.get_mut(..length) {
                     out.copy_from_slice(bytes);
                     shared.out_length = length;
                 }
-                return true;
+                return Some(peer);
             }
             Some(Action::ExchangeFailed { exchange, .. }) => {
                 if self.exchange == Some(exchange) {
                     self.exchange = None;
                     self.registration_failed(shared, now, None);
+                } else if shared.ends_fetching(self.instance, exchange) {
+                    shared.fetch_silent(now);
                 } else {
                     self.observation_lost(shared, Some(exchange), None);
                 }
-                return true;
+                return Some(server);
             }
             None => {}
         }
         self.take_trigger(shared, now);
         // One interaction at a time (NSTART 1).
-        if self.coap.open_exchanges() == 0
+        if !self.is_busy(shared)
             && let Some(due) = self.registration.due(now)
         {
             self.send_registration(shared, now, rng, server, due);
             if shared.out_length > 0 {
                 self.last_traffic = Some(now);
             }
-            return true;
+            return Some(server);
         }
         let is_notified =
             self.registration.is_registered() && self.notify(shared, now, rng, server);
         if is_notified {
             self.last_traffic = Some(now);
         }
-        is_notified
+        is_notified.then_some(server)
     }
 }

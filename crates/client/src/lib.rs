@@ -12,6 +12,8 @@ mod client;
 mod digest;
 mod engine;
 mod enroll;
+mod fetching;
+pub mod image;
 mod links;
 mod notify;
 mod object;
@@ -21,6 +23,7 @@ mod report;
 mod serve;
 mod session;
 mod tree;
+mod upload;
 
 pub use account::Account;
 pub use client::{AccountError, Client, Config, Dropped, Event, Input, Output, Outputs};
@@ -32,7 +35,7 @@ pub use dunlin_lwm2m::{
 pub use heapless;
 pub use object::{
     Changes, Field, FieldError, FieldType, Instance, Instances, Multiple, Object, ObjectInstance,
-    Objects, Single,
+    Objects, Single, Tick,
 };
 pub use registration::RegistrationState;
 

@@ -13,11 +13,15 @@ use crate::tree::{self, Target, all, instance_ids, is_hidden, is_present};
 /// The version of an object where it has to be told: it is not the one implied.
 ///
 /// The core objects here have nothing but what every version of theirs has or allows to be absent,
-/// so that they are of whichever version the enabler in use implies.
+/// so that they are of whichever version the enabler in use implies; Firmware Update is so in 1.0
+/// only, where its later resources are left out.
 fn told_version(definition: &ObjectDefinition, version: Version) -> Option<ObjectVersion> {
     const LAST_CORE_OBJECT: u16 = 7;
-    let is_implied = definition.id <= LAST_CORE_OBJECT
-        || definition.version == implied_object_version(version, definition.id);
+    const FIRMWARE_UPDATE: u16 = 5;
+    let follows = definition.id <= LAST_CORE_OBJECT
+        && (definition.id != FIRMWARE_UPDATE || version == Version::V1_0);
+    let is_implied =
+        follows || definition.version == implied_object_version(version, definition.id);
     (!is_implied).then_some(definition.version)
 }
 

@@ -138,7 +138,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         &self,
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
     ) -> Option<Instant> {
-        let is_busy = self.coap.open_exchanges() > 0;
+        let is_busy = self.is_busy(shared);
         self.observations
             .iter()
             .filter_map(|observation| {
@@ -223,7 +223,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             }
         }
         let confirmable = is_confirmable(&shared.config, observation, &attributes, now);
-        if confirmable && self.coap.open_exchanges() > 0 {
+        if confirmable && self.is_busy(shared) {
             return None;
         }
         let (format, accept) = (observation.format, observation.accept);

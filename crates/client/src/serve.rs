@@ -33,7 +33,7 @@ pub(crate) struct Body<'a> {
 }
 
 /// What goes back to the server.
-struct Answer {
+pub(crate) struct Answer {
     code: Code,
     observe: Option<u32>,
     /// Of a created instance.
@@ -41,6 +41,8 @@ struct Answer {
     /// The part of the payload memory that answers.
     content: Option<Block2Answer>,
     block1: Option<Block>,
+    /// What is wrong about the use of blocks.
+    refusal: Option<Refusal>,
 }
 
 impl From<Code> for Answer {
@@ -51,6 +53,23 @@ impl From<Code> for Answer {
             location: None,
             content: None,
             block1: None,
+            refusal: None,
+        }
+    }
+}
+
+impl Answer {
+    /// With this Block1 option.
+    pub(crate) fn with_block1(self, block1: Option<Block>) -> Self {
+        Self { block1, ..self }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal: Some(refusal),
+            ..Self::from(refusal.code)
         }
     }
 }
@@ -67,10 +86,13 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         message: &Message<'_>,
         reply_to: &ReplyTo<SocketAddr>,
     ) {
+        if let Some(answer) = self.upload(shared, now, message) {
+            return self.reply(shared, message, reply_to, &answer);
+        }
         self.share_body(body, message);
         let answer = match self.receiver.receive(now, message, body.bytes) {
             Block1Received::Refuse(refusal) => {
-                return self.refuse(shared, message, reply_to, &refusal);
+                self.reported(shared, "Request", Path::ROOT, refusal.into())
             }
             Block1Received::Continue(block) => Answer {
                 block1: Some(block),
@@ -85,6 +107,16 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 }
             }
         };
+        self.reply(shared, message, reply_to, &answer);
+    }
+
+    fn reply<O, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        message: &Message<'_>,
+        reply_to: &ReplyTo<SocketAddr>,
+        answer: &Answer,
+    ) {
         let Shared {
             out,
             rendered,
@@ -106,6 +138,9 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 }
                 if let Some(block) = answer.block1 {
                     writer.uint(OptionNumber::BLOCK1, block.value());
+                }
+                if let Some(refusal) = &answer.refusal {
+                    refusal.write(writer);
                 }
             });
         shared.out_length = match written {
@@ -136,32 +171,6 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 *body.account = self.instance;
             }
         }
-    }
-
-    fn refuse<O, const SERVERS: usize, const BODY: usize>(
-        &mut self,
-        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
-        message: &Message<'_>,
-        reply_to: &ReplyTo<SocketAddr>,
-        refusal: &Refusal,
-    ) {
-        let server = self.id(shared);
-        shared.event(Event::Request {
-            server,
-            operation: "Request",
-            path: Path::ROOT,
-            code: refusal.code,
-        });
-        shared.out_length = self
-            .coap
-            .reply(
-                reply_to,
-                refusal.code,
-                message.token,
-                &mut shared.out,
-                |writer| refusal.write(writer),
-            )
-            .unwrap_or(0);
     }
 
     fn perform_reported<O: Objects, const SERVERS: usize, const BODY: usize>(
@@ -196,7 +205,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         self.reported(shared, name, path, answer)
     }
 
-    fn reported<O, const SERVERS: usize, const BODY: usize>(
+    pub(crate) fn reported<O, const SERVERS: usize, const BODY: usize>(
         &self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         operation: &'static str,

@@ -10,6 +10,7 @@ use heapless::{Deque, Vec};
 use crate::access::Requester;
 use crate::blocks::Rendered;
 use crate::client::{Config, Dropped, Event};
+use crate::fetching::Fetching;
 use crate::notify::Observation;
 use crate::object::{Instances, Object, Objects};
 use crate::objects::{Security, Server};
@@ -68,6 +69,13 @@ pub(crate) struct Shared<O, const SERVERS: usize, const BODY: usize, const DATAG
     pub(crate) out_length: usize,
     /// A path that was deleted, and with it all that servers attached there.
     pub(crate) deleted: Option<Path>,
+    pub(crate) fetching: Option<Fetching>,
+    /// When the next block of a fetch is to be asked for; as of the last step, like the two below.
+    pub(crate) fetch_due: Option<Instant>,
+    /// The account with an open exchange that the next block waits for.
+    pub(crate) fetch_waits: Option<u16>,
+    /// When time alone changes something in an object.
+    pub(crate) next_tick: Option<Instant>,
 }
 
 impl<O, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>

@@ -631,19 +631,18 @@ fn write_in_blocks(world: &mut World, uri: &str, format: u16, body: &[u8]) -> Ve
 #[test]
 fn bodies_come_in_blocks() {
     let mut world = World::registered(Version::V1_1);
-    let package: Vec<u8> = (0..300).map(|byte| (byte % 251) as u8).collect();
-    let codes = write_in_blocks(&mut world, "/5/0/0", OPAQUE, &package);
-    assert_eq!(codes, ["2.31", "2.31", "2.31", "2.31", "2.04"]);
-    assert_eq!(world.client.objects().firmware.package.size, 300);
-    assert_eq!(read(&mut world, "/5/0/3"), "2");
+    let zone = br#"[{"bn":"/3/0/","n":"15","vs":"Europe/Amsterdam"},{"n":"14","vs":"+02:00"}]"#;
+    let codes = write_in_blocks(&mut world, "/3/0", SENML_JSON, zone);
+    assert_eq!(codes, ["2.31", "2.04"]);
+    assert_eq!(read(&mut world, "/3/0/15"), "Europe/Amsterdam");
     // A block is missing; the body is too large, announced or not.
     assert_eq!(
-        world.code(&put("/5/0/0", OPAQUE, &[0; 64]).block1(1, true, 2)),
+        world.code(&put("/3/0/15", TEXT, &[b'x'; 64]).block1(1, true, 2)),
         "4.08"
     );
-    let codes = write_in_blocks(&mut world, "/5/0/0", OPAQUE, &[1; 2200]);
+    let codes = write_in_blocks(&mut world, "/3/0/15", TEXT, &[b'x'; 2200]);
     assert_eq!(codes[32], "4.13");
-    let refused = world.ask(&put("/5/0/0", OPAQUE, &[0; 3]).block1(0, false, 7));
+    let refused = world.ask(&put("/3/0/15", TEXT, b"abc").block1(0, false, 7));
     assert_eq!(refused.code, Code::BAD_REQUEST);
 }
 
@@ -676,37 +675,6 @@ fn answers_go_in_blocks() {
 }
 
 #[test]
-fn the_firmware_states() {
-    let mut world = World::registered(Version::V1_1);
-    let state = |world: &mut World| {
-        (
-            read(world, "/5/0/3").parse::<u8>().unwrap(),
-            read(world, "/5/0/5").parse::<u8>().unwrap(),
-        )
-    };
-    assert_eq!(state(&mut world), (0, 0));
-    assert_eq!(world.code(&execute("/5/0/2")), "4.05");
-    assert_eq!(world.code(&put("/5/0/0", OPAQUE, b"image")), "2.04");
-    assert_eq!(state(&mut world), (2, 0));
-    assert_eq!(world.code(&put("/5/0/0", OPAQUE, b"another")), "4.05");
-    assert_eq!(world.client.objects().firmware.package.size, 5);
-    assert_eq!(world.code(&put("/5/0/0", OPAQUE, &[0])), "2.04");
-    assert_eq!(state(&mut world), (0, 0));
-    assert_eq!(
-        world.code(&put("/5/0/1", TEXT, b"coap://192.0.2.9/image")),
-        "2.04"
-    );
-    assert_eq!(state(&mut world), (1, 0));
-    world.client.objects_mut().firmware.downloaded();
-    assert_eq!(state(&mut world), (2, 0));
-    assert_eq!(world.code(&execute("/5/0/2")), "2.04");
-    assert_eq!(state(&mut world), (3, 0));
-    assert_eq!(world.code(&put("/5/0/1", TEXT, b"")), "4.05");
-    world.client.objects_mut().firmware.installed();
-    assert_eq!(state(&mut world), (0, 1));
-}
-
-#[test]
 fn repetitions_are_answered_alike_and_done_once() {
     let mut world = World::registered(Version::V1_1);
     let request = post("/3311", TLV, &hex("E1 16 DA 01")).bytes(0x3333);
@@ -718,34 +686,6 @@ fn repetitions_are_answered_alike_and_done_once() {
     assert_eq!(world.sent.pop_front().unwrap(), first);
     world.assert_silent();
     assert_eq!(world.client.objects().light.iter().count(), 1);
-}
-
-#[test]
-fn failures_of_the_firmware_update() {
-    use dunlin_client::objects::{FirmwareState, UpdateResult};
-    let mut world = World::registered(Version::V1_1);
-    // A failed installation keeps the package; a broken one goes.
-    assert_eq!(world.code(&put("/5/0/0", OPAQUE, b"image")), "2.04");
-    assert_eq!(world.code(&execute("/5/0/2")), "2.04");
-    let firmware = &mut world.client.objects_mut().firmware;
-    firmware.failed(UpdateResult::Failed);
-    assert_eq!(firmware.state(), FirmwareState::Downloaded);
-    assert_eq!(firmware.result(), UpdateResult::Failed);
-    assert_eq!(world.code(&execute("/5/0/2")), "2.04");
-    let firmware = &mut world.client.objects_mut().firmware;
-    firmware.failed(UpdateResult::Integrity);
-    assert_eq!(firmware.state(), FirmwareState::Idle);
-    assert_eq!(read(&mut world, "/5/0/5"), "5");
-    // A lost download, and the CRC of a pushed package (the check value of CRC-32).
-    assert_eq!(
-        world.code(&put("/5/0/1", TEXT, b"coap://192.0.2.9/x")),
-        "2.04"
-    );
-    let firmware = &mut world.client.objects_mut().firmware;
-    firmware.failed(UpdateResult::ConnectionLost);
-    assert_eq!(firmware.state(), FirmwareState::Idle);
-    assert_eq!(world.code(&put("/5/0/0", OPAQUE, b"123456789")), "2.04");
-    assert_eq!(world.client.objects().firmware.package.crc, 0xCBF4_3926);
 }
 
 #[test]

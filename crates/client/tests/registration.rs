@@ -26,7 +26,7 @@ fn config(version: Version, queue_mode: bool) -> Config {
     }
 }
 
-const LIST: &str = "</1/0>,</3/0>,</5/0>,</6/0>,</3303>;ver=1.1,</3303/0>,</3304>;ver=1.1,\
+const LIST: &str = "</1/0>,</3/0>,</5>;ver=1.2,</5/0>,</6/0>,</3303>;ver=1.1,</3303/0>,</3304>;ver=1.1,\
                     </3304/0>,</3311>";
 
 #[test]
@@ -174,7 +174,7 @@ fn several_changes_make_one_update_with_what_changed() {
     assert_eq!(update.uint(OptionNumber::CONTENT_FORMAT), Some(40));
     assert_eq!(
         update.text(),
-        "</1/0>,</3/0>,</5/0>,</6/0>,</3303>;ver=1.1,</3304>;ver=1.1,</3304/0>,</3311>"
+        "</1/0>,</3/0>,</5>;ver=1.2,</5/0>,</6/0>,</3303>;ver=1.1,</3304>;ver=1.1,</3304/0>,</3311>"
     );
     // A change while the Update is on its way follows when it is answered.
     world.client.server_mut().lifetime = 800;

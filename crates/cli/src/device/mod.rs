@@ -1,5 +1,6 @@
 //! `dunlin device`: a device with a shell.
 
+mod firmware;
 mod objects;
 mod shell;
 mod values;
@@ -7,6 +8,7 @@ mod values;
 use std::fmt;
 use std::io::{BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -17,13 +19,14 @@ use dunlin_client::{
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
+pub(crate) use firmware::Flash;
 pub(crate) use objects::{Dice, Objects, unix_time};
 use shell::Reply;
 
 use crate::terminal::shown;
 use crate::uri::resolve;
 
-/// Bytes of the largest payload, in blocks or whole: enough for a small firmware image.
+/// Bytes of the largest payload, in blocks or whole. Firmware needs none of it.
 const BODY: usize = 64 * 1024;
 /// How long leaving may take when the server does not answer.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
@@ -56,6 +59,9 @@ pub(crate) struct DeviceArgs {
     /// Set a value before registering, as in /3303/0/5700=21.5; may be given several times
     #[arg(long = "set", value_name = "PATH=VALUE")]
     values: Vec<String>,
+    /// Keep firmware and the state of its update in this folder [default: in memory, until the end]
+    #[arg(long, value_name = "DIR")]
+    firmware: Option<PathBuf>,
     /// Register, de-register, and end; the exit status tells whether it worked
     #[arg(long)]
     once: bool,
@@ -183,7 +189,11 @@ impl Runner {
             confirmable_notifications: args.confirmable,
             ..Config::new(&args.endpoint)
         };
-        let objects = Objects::new(&args.endpoint);
+        let flash = match &args.firmware {
+            Some(folder) => Flash::in_folder(folder)?,
+            None => Flash::in_memory(),
+        };
+        let objects = Objects::new(&args.endpoint, flash);
         let mut client: Box<Device> = Box::new(Client::new(config, objects, &mut dice));
         client.server_mut().lifetime = args.lifetime;
         client.security_mut().server_uri =
@@ -340,11 +350,17 @@ impl Runner {
     fn react(&mut self, event: Event, now: Instant, once: bool) {
         match event {
             Event::Reboot | Event::FactoryReset => {
+                self.client.objects_mut().reboot();
                 if let Some(server) = self.client.server_address() {
                     self.client.connect(now, server);
                 }
             }
-            Event::Registered { .. } if once => self.leave(),
+            Event::Registered { .. } => {
+                self.client.objects_mut().registered();
+                if once {
+                    self.leave();
+                }
+            }
             // Nobody is there to begin anew, or nobody wants to wait.
             Event::RegistrationFailed { retry_at, .. }
                 if (once && retry_at.is_none_or(|at| at > now))

@@ -4,16 +4,17 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dunlin_client::objects::{
-    ConnectivityMonitoring, Device, FirmwareUpdate, Humidity, LightControl, Location, Temperature,
-    text,
+    ConnectivityMonitoring, Device, Firmware, Humidity, LightControl, Location, Temperature, text,
 };
 use dunlin_client::{Instances, Multiple, Single, objects};
+
+use super::firmware::Flash;
 
 /// Objects 3, 4, 5, 6, 3303, 3304 and 3311.
 pub(crate) struct Objects {
     pub(crate) device: Single<Device>,
     pub(crate) connectivity: Single<ConnectivityMonitoring>,
-    pub(crate) firmware: Single<FirmwareUpdate>,
+    pub(crate) firmware: Firmware<Flash>,
     pub(crate) location: Single<Location>,
     pub(crate) temperature: Instances<Temperature, 8>,
     pub(crate) humidity: Instances<Humidity, 4>,
@@ -32,12 +33,13 @@ objects!(Objects {
 
 impl Objects {
     /// A device with plausible values.
-    pub(crate) fn new(serial: &str) -> Self {
+    pub(crate) fn new(serial: &str, flash: Flash) -> Self {
+        let firmware = Firmware::new(flash);
         let device = Device {
             manufacturer: text("Dunlin"),
             model: text("dunlin device"),
             serial: text(serial),
-            firmware_version: text(env!("CARGO_PKG_VERSION")),
+            firmware_version: text(firmware.storage().version()),
             power_sources: list([1, 5]),
             voltages: list([3800, 5000]),
             currents: list([125, 900]),
@@ -66,12 +68,25 @@ impl Objects {
         Self {
             device: Single::new(device),
             connectivity: Single::new(connectivity),
-            firmware: Single::new(FirmwareUpdate::default()),
+            firmware,
             location: Single::new(location),
             temperature: Instances::new().with(0, Temperature::new(21.5)),
             humidity: Instances::new().with(0, Humidity::new(48.0)),
             light: Instances::new().with(0, LightControl::default()),
         }
+    }
+
+    /// What a reboot changes: firmware that was installed runs now.
+    pub(crate) fn reboot(&mut self) {
+        let before = Firmware::new(Flash::in_memory());
+        let flash = std::mem::replace(&mut self.firmware, before).into_storage();
+        self.firmware = Firmware::new(flash);
+        self.device.firmware_version = text(self.firmware.storage().version());
+    }
+
+    /// The device works, as its registration shows: new firmware stays.
+    pub(crate) fn registered(&mut self) {
+        self.firmware.installed();
     }
 
     /// The clock of `/3/0/13` goes on; nobody is notified of that.

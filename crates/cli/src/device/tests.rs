@@ -2,13 +2,13 @@ use dunlin_client::{Client, Code, Config, Instant, Path};
 use dunlin_coap::{Message, MessageWriter, OptionNumber, Type};
 
 use super::shell::{self, Reply};
-use super::{Device, DeviceArgs, Dice, Objects, values};
+use super::{Device, DeviceArgs, Dice, Flash, Objects, values};
 
 fn device() -> Box<Device> {
     let mut dice = Dice::new();
     Box::new(Client::new(
         Config::new("dev-1"),
-        Objects::new("dev-1"),
+        Objects::new("dev-1", Flash::in_memory()),
         &mut dice,
     ))
 }

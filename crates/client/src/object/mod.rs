@@ -14,9 +14,11 @@ pub(crate) use field::{number, typed};
 #[doc(hidden)]
 pub use macros::{Kind, check_executable, check_field, check_object};
 
-use dunlin_coap::Code;
+use dunlin_coap::{Code, Instant};
 use dunlin_lwm2m::Arguments;
 use dunlin_lwm2m::definition::ObjectDefinition;
+
+use crate::image::Images;
 
 /// One object instance, as the engine sees it. [`object!`](crate::object!) writes this.
 pub trait Instance {
@@ -56,6 +58,15 @@ pub struct Changes {
     pub instances: bool,
 }
 
+/// What came of the time that has passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// When time alone changes something; `None` for never.
+    pub next: Option<Instant>,
+    /// The device is to reboot: told as [`Event::Reboot`](crate::Event::Reboot).
+    pub reboot: bool,
+}
+
 /// An object with its instances, as the engine sees it. [`Single`] and [`Instances`] implement it.
 pub trait Object {
     /// What the object is made of.
@@ -88,6 +99,17 @@ pub trait Object {
     /// Deletes an instance.
     fn delete(&mut self, _id: u16) -> Result<(), Code> {
         Err(Code::METHOD_NOT_ALLOWED)
+    }
+
+    /// Lets time pass up to `now`, and tells when the object wants to be asked again. Called
+    /// before and after each input.
+    fn tick(&mut self, _now: Instant) -> Tick {
+        Tick::default()
+    }
+
+    /// How images get into the object, if it has a resource for them.
+    fn images(&mut self) -> Option<&mut dyn Images> {
+        None
     }
 
     /// What changed since the last call of [`Object::clear_changes`].
@@ -179,6 +201,14 @@ impl<T: Object + ?Sized> Object for &mut T {
 
     fn delete(&mut self, id: u16) -> Result<(), Code> {
         (**self).delete(id)
+    }
+
+    fn tick(&mut self, now: Instant) -> Tick {
+        (**self).tick(now)
+    }
+
+    fn images(&mut self) -> Option<&mut dyn Images> {
+        (**self).images()
     }
 
     fn changes(&self) -> Changes {

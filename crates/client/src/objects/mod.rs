@@ -7,7 +7,7 @@
 //! | 2 Access Control | [`AccessControl`] |
 //! | 3 Device | [`Device`] |
 //! | 4 Connectivity Monitoring | [`ConnectivityMonitoring`] |
-//! | 5 Firmware Update | [`FirmwareUpdate`] |
+//! | 5 Firmware Update | [`Firmware`] |
 //! | 6 Location | [`Location`] |
 //! | 7 Connectivity Statistics | [`ConnectivityStatistics`] |
 //! | 3303, 3304, 3313 | [`Temperature`], [`Humidity`], [`Accelerometer`] |
@@ -25,7 +25,9 @@ mod server;
 pub use access_control::AccessControl;
 pub use connectivity::{ConnectivityMonitoring, ConnectivityStatistics};
 pub use device::Device;
-pub use firmware::{FirmwareState, FirmwareUpdate, Package, UpdateResult};
+pub use firmware::{
+    Boot, Firmware, FirmwareState, FirmwareStorage, FirmwareUpdate, Installation, UpdateResult,
+};
 pub use ipso::{Accelerometer, Humidity, LightControl, Temperature};
 pub use location::Location;
 pub use security::Security;

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dunlin_client::objects::{
-    Device, FirmwareUpdate, Humidity, LightControl, Location, Temperature, text,
+    Device, Firmware, Humidity, LightControl, Location, Temperature, text,
 };
 use dunlin_client::{
     Client, Code, Config, Event, Input, Instances, Instant, Output, Rng, Single, Version, objects,
@@ -20,6 +20,11 @@ use dunlin_client::{
 use dunlin_coap::{Message, MessageWriter, OptionNumber, Type};
 
 pub mod several;
+
+pub mod firmware;
+mod flash;
+
+pub use flash::Flash;
 
 pub const SERVER: &str = "192.0.2.1:5683";
 
@@ -40,7 +45,7 @@ impl Rng for Dice {
 /// The objects of the device under test.
 pub struct Things {
     pub device: Single<Device>,
-    pub firmware: Single<FirmwareUpdate>,
+    pub firmware: Firmware<Flash>,
     pub location: Single<Location>,
     pub temperature: Instances<Temperature, 4>,
     pub humidity: Instances<Humidity, 1>,
@@ -58,6 +63,10 @@ objects!(Things {
 
 impl Things {
     pub fn new() -> Self {
+        Self::with_flash(Flash::default())
+    }
+
+    pub fn with_flash(flash: Flash) -> Self {
         let device = Device {
             manufacturer: text("Dunlin"),
             power_sources: [(0, 1), (1, 5)].into_iter().collect(),
@@ -67,7 +76,7 @@ impl Things {
         };
         Self {
             device: Single::new(device),
-            firmware: Single::new(FirmwareUpdate::default()),
+            firmware: Firmware::new(flash),
             location: Single::new(Location::default()),
             temperature: Instances::new().with(0, Temperature::new(20.0)),
             humidity: Instances::new().fixed().with(0, Humidity::new(50.0)),
@@ -86,6 +95,8 @@ pub struct World {
     pub sent: VecDeque<Vec<u8>>,
     pub events: Vec<Event>,
     pub server: SocketAddr,
+    /// What was sent to others than the server.
+    pub asked: VecDeque<(SocketAddr, Got)>,
     message_id: u16,
 }
 
@@ -159,6 +170,7 @@ pub struct Ask {
     pub observe: Option<u32>,
     pub block1: Option<u32>,
     pub block2: Option<u32>,
+    pub size1: Option<u32>,
     pub payload: Vec<u8>,
     pub token: Vec<u8>,
     pub ty: Type,
@@ -173,6 +185,7 @@ pub fn ask(code: Code, uri: &str) -> Ask {
         observe: None,
         block1: None,
         block2: None,
+        size1: None,
         payload: Vec::new(),
         token: vec![0x42],
         ty: Type::Confirmable,
@@ -261,6 +274,9 @@ impl Ask {
         if let Some(block1) = self.block1 {
             writer.uint(OptionNumber::BLOCK1, block1);
         }
+        if let Some(size1) = self.size1 {
+            writer.uint(OptionNumber::SIZE1, size1);
+        }
         writer.payload(&self.payload);
         let length = writer.finish().unwrap();
         buffer.truncate(length);
@@ -277,14 +293,19 @@ impl World {
     }
 
     pub fn with(config: Config) -> Self {
+        Self::with_things(config, Things::new())
+    }
+
+    pub fn with_things(config: Config, things: Things) -> Self {
         let mut dice = Dice(7);
         Self {
-            client: Client::new(config, Things::new(), &mut dice),
+            client: Client::new(config, things, &mut dice),
             now: Instant::from_secs(1000),
             dice,
             sent: VecDeque::new(),
             events: Vec::new(),
             server: SERVER.parse().unwrap(),
+            asked: VecDeque::new(),
             message_id: 0x1000,
         }
     }
@@ -327,10 +348,10 @@ impl World {
         let mut outputs = self.client.handle(self.now, &mut self.dice, input);
         while let Some(output) = outputs.next() {
             match output {
-                Output::Transmit { to, bytes } => {
-                    assert_eq!(to, self.server);
+                Output::Transmit { to, bytes } if to == self.server => {
                     self.sent.push_back(bytes.to_vec());
                 }
+                Output::Transmit { to, bytes } => self.asked.push_back((to, Got::parse(bytes))),
                 Output::Event(event) => self.events.push(event),
             }
         }
@@ -372,6 +393,14 @@ impl World {
         self.advance(Duration::from_secs(seconds));
     }
 
+    /// The next datagram that went to somebody else.
+    #[track_caller]
+    pub fn take_asked(&mut self) -> (SocketAddr, Got) {
+        self.asked
+            .pop_front()
+            .expect("the client asks somebody else")
+    }
+
     /// The next datagram the client sent.
     #[track_caller]
     pub fn take(&mut self) -> Got {
@@ -380,6 +409,7 @@ impl World {
 
     #[track_caller]
     pub fn assert_silent(&self) {
+        assert!(self.asked.is_empty(), "{:?}", self.asked);
         let sent: Vec<Got> = self.sent.iter().map(|bytes| Got::parse(bytes)).collect();
         assert!(sent.is_empty(), "{sent:?}");
     }
