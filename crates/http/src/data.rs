@@ -6,11 +6,10 @@ use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use core::time::Duration;
-use dunlin_coap::link::Links;
 use dunlin_lwm2m::model::{Models, ResourceModel};
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{ContentFormat, DataType, Level, MAX_ID, OwnedRecord, Path};
-use dunlin_server::api::{Device, DeviceOperation, OperateError, OperateOptions, Outcome};
+use dunlin_server::api::{Device, DeviceOperation, OperateOptions, Outcome};
 use dunlin_server::control::Control;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,11 +19,11 @@ use utoipa::IntoParams;
 use crate::App;
 use crate::devices::find;
 use crate::dto::{
-    AnswerDto, AttributesDto, LinkDto, PostDto, WriteDto, WriteRecordDto, attribute_changes,
-    parse_path,
+    AnswerDto, AttributesDto, PostDto, WriteDto, WriteRecordDto, attribute_changes, parse_path,
 };
 use crate::json;
 use crate::models::find_model;
+use crate::operation_dto::answer;
 use crate::problem::Problem;
 
 /// How to carry out the operation.
@@ -408,33 +407,10 @@ pub(crate) async fn discover(
         ));
     }
     let operation = Operation::Discover { path, depth };
-    let root = find(&control, &endpoint).await?.root;
-    let outcome = operate(&control, &endpoint, operation, options).await?;
-    let links = links_of(outcome.links.as_deref().unwrap_or_default(), &root)
-        .map_err(|error| Problem::of_operation(&endpoint, OperateError::Undecodable(error)))?;
-    Ok(Json(AnswerDto::with_links(&outcome, links)))
-}
-
-/// The links of an answer, their paths as everywhere: without the alternate path of the device.
-fn links_of(text: &str, root: &str) -> Result<Vec<LinkDto>, String> {
-    let root = root.trim_end_matches('/');
-    let plain = |target: &str| match target.strip_prefix(root) {
-        Some(path) if path.starts_with('/') => path.to_owned(),
-        _ => target.to_owned(),
-    };
-    let mut links = Vec::new();
-    for link in Links::new(text) {
-        let link = link.map_err(|error| format!("the links: {error}"))?;
-        let attributes = link.parameters().map(|parameter| {
-            let value = parameter.value.map(|value| value.to_string());
-            (parameter.name.to_owned(), value.unwrap_or_default())
-        });
-        links.push(LinkDto {
-            path: plain(link.target),
-            attributes: attributes.collect(),
-        });
-    }
-    Ok(links)
+    let outcome = operate(&control, &endpoint, operation.clone(), options).await?;
+    answer(&operation, &outcome)
+        .map(Json)
+        .map_err(|error| Problem::of_operation(&endpoint, error))
 }
 
 /// Sets and unsets attributes of an object, an instance, a resource or a resource instance.

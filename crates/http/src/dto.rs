@@ -28,6 +28,15 @@ pub(crate) struct DeviceDto {
     binding: String,
     /// Whether the device sleeps between contacts.
     queue_mode: bool,
+    /// Whether it takes requests now, as far as is known: it does not sleep.
+    awake: bool,
+    /// With queue mode: until when it is expected to be awake, in Unix seconds; null when it
+    /// sleeps.
+    awake_until: Option<f64>,
+    /// With queue mode: seconds it is expected to be awake after each message.
+    awake_time: u32,
+    /// Operations in its queue that have not ended.
+    queued: usize,
     /// SMS number.
     sms: Option<String>,
     /// IP address and port.
@@ -72,6 +81,10 @@ impl From<Device> for DeviceDto {
             lifetime: device.lifetime,
             binding: device.binding,
             queue_mode: device.queue_mode,
+            awake: device.awake,
+            awake_until: device.awake_until,
+            awake_time: device.awake_time,
+            queued: device.queued,
             sms: device.sms,
             address: device.address.to_string(),
             root_path: device.root,

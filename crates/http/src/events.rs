@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::dto::{DeviceDto, RecordDto, records};
+use crate::operation_dto::OperationDto;
 use crate::problem::Problem;
 
 /// Which events to send.
@@ -50,10 +51,13 @@ pub(crate) struct EventDto {
     /// With `notification`: the values.
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<Vec<RecordDto>>,
+    /// With `operation`: how it stands now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<OperationDto>,
 }
 
 /// Sends what happens, as it happens: `registration`, `update`, `deregistration`, `expiry`,
-/// `notification`; and `reset` when events were missed and the devices must be read anew.
+/// `notification`, `operation`; and `reset` when events were missed and the devices must be read anew.
 #[utoipa::path(get, path = "/events", params(EventsQuery), tag = "events",
     responses((status = 200, content_type = "text/event-stream", body = EventDto),
         (status = 400, body = Problem)))]
@@ -108,12 +112,13 @@ pub(crate) async fn events(
 /// be long gone.
 const PLACE_AFTER: u32 = 1024;
 
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 6] = [
     "registration",
     "update",
     "deregistration",
     "expiry",
     "notification",
+    "operation",
 ];
 
 const fn name(kind: &EventKind) -> &'static str {
@@ -123,6 +128,7 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Deregistration => "deregistration",
         EventKind::Expiry => "expiry",
         EventKind::Notification { .. } => "notification",
+        EventKind::Operation(_) => "operation",
     }
 }
 
@@ -158,12 +164,14 @@ fn to_sse(event: &Event) -> SseEvent {
         observation: None,
         path: None,
         records: None,
+        operation: None,
     };
     match &event.kind {
         EventKind::Registration(device) | EventKind::Update(device) => {
             dto.device = Some(device.clone().into());
         }
         EventKind::Deregistration | EventKind::Expiry => {}
+        EventKind::Operation(operation) => dto.operation = Some((&**operation).into()),
         EventKind::Notification {
             wish,
             path,

@@ -17,6 +17,7 @@ mod health;
 mod json;
 mod models;
 mod observations;
+mod operation_dto;
 mod problem;
 mod trace;
 

@@ -84,6 +84,10 @@ impl Problem {
             OperateError::RegistrationEnded => {
                 Self::new(StatusCode::BAD_GATEWAY, "Registration ended", detail)
             }
+            OperateError::QueueFull => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "The queue is full", detail)
+            }
+            OperateError::Unknown => Self::new(StatusCode::BAD_GATEWAY, "Outcome unknown", detail),
             OperateError::Overloaded => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Too many operations",

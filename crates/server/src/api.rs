@@ -42,6 +42,16 @@ pub struct Device {
     pub expires_at: Option<f64>,
     /// Objects and their instances, in ascending order; devices that are alike share them.
     pub objects: Arc<[DeviceObject]>,
+    /// Whether the device takes requests now, as far as is known: it does not sleep.
+    pub awake: bool,
+    /// Until when a device in queue mode is expected to be awake, in Unix seconds; `None` when it
+    /// sleeps, and for devices that never do.
+    pub awake_until: Option<f64>,
+    /// How long a device in queue mode is expected to stay awake after each of its messages, in
+    /// seconds.
+    pub awake_time: u32,
+    /// Operations in its queue that have not ended.
+    pub queued: usize,
     /// Query parameters the standard does not know.
     pub attributes: Vec<(String, String)>,
     /// What the device did against the standard and was tolerated, in words with the clause.
@@ -84,6 +94,118 @@ pub struct OperateOptions {
     pub format: Option<ContentFormat>,
     /// How long to wait for the device in all, from now.
     pub timeout: Duration,
+}
+
+/// How to queue an operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QueueOptions {
+    /// Content format to ask for (Read) or to write in; `None` lets the shard choose by version.
+    pub format: Option<ContentFormat>,
+    /// How long it may wait in the queue; then it ends as [`OperationState::Expired`]. At most
+    /// [`QueueOptions::LONGEST`].
+    pub ttl: Duration,
+    /// Those with a larger number go first; among equals the first come.
+    pub priority: i16,
+}
+
+impl QueueOptions {
+    /// The longest time to live: a year.
+    pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+}
+
+impl Default for QueueOptions {
+    /// A week, priority 0, the shard chooses the format.
+    fn default() -> Self {
+        Self {
+            format: None,
+            ttl: Duration::from_secs(7 * 24 * 3600),
+            priority: 0,
+        }
+    }
+}
+
+/// An operation in the queue of a device, or how it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueuedOperation {
+    /// Number, unique on this server; grows.
+    pub id: u64,
+    /// The device.
+    pub endpoint: String,
+    /// What to do.
+    pub operation: DeviceOperation,
+    /// Content format asked for.
+    pub format: Option<ContentFormat>,
+    /// Those with a larger number go first.
+    pub priority: i16,
+    /// When it was queued, in Unix seconds.
+    pub created_at: f64,
+    /// When it ends at the latest, in Unix seconds.
+    pub expires_at: f64,
+    /// When it ended, in Unix seconds.
+    pub ended_at: Option<f64>,
+    /// How often it was sent, not counting the retransmissions of CoAP.
+    pub attempts: u32,
+    /// How it stands.
+    pub state: OperationState,
+}
+
+impl QueuedOperation {
+    /// Whether nothing more happens to it.
+    pub const fn has_ended(&self) -> bool {
+        !matches!(self.state, OperationState::Queued | OperationState::Sent)
+    }
+
+    /// Grows with each state: a store that meets an older one than it has leaves it.
+    pub const fn revision(&self) -> u64 {
+        let attempts = self.attempts as u64;
+        match self.state {
+            OperationState::Queued => 2 * attempts,
+            OperationState::Sent => (2 * attempts).saturating_sub(1),
+            _ => i64::MAX as u64,
+        }
+    }
+}
+
+/// How a queued operation stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OperationState {
+    /// It waits for its turn, or for the device to wake up.
+    Queued,
+    /// It is on its way to the device.
+    Sent,
+    /// The device carried it out.
+    Done(Outcome),
+    /// The device refused, or it came to nothing.
+    Failed(OperateError),
+    /// Its time to live ran out before it could be carried out.
+    Expired,
+    /// Somebody cancelled it before it was sent.
+    Cancelled,
+}
+
+/// Why an operation cannot be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotCancelled {
+    /// There is no such operation.
+    Unknown,
+    /// It is on its way to the device.
+    Sent,
+    /// It has ended.
+    Ended,
+}
+
+/// What comes of a request to a device that may be asleep.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Requested {
+    /// The device answered.
+    Answered(Outcome),
+    /// The device uses queue mode: the operation is in its queue, and stays there whoever waits.
+    Queued {
+        /// The operation.
+        operation: Arc<QueuedOperation>,
+        /// Whether the device is awake, so that an answer can be expected soon.
+        awake: bool,
+    },
 }
 
 /// What a device answered (success codes only).
@@ -135,6 +257,13 @@ pub enum OperateError {
     /// Too many operations wait for this device, or for all.
     #[error("too many operations are waiting; try again later")]
     Overloaded,
+    /// The queue of this device is full.
+    #[error("the queue of this device is full; cancel operations or wait until it wakes up")]
+    QueueFull,
+    /// The request was sent, and then nobody could hear the answer: no answer came, the server
+    /// stopped, or the registration ended. What must not be done twice is not sent again.
+    #[error("it was sent, but no answer came: whether the device carried it out is not known")]
+    Unknown,
 }
 
 /// An observation that somebody wishes for; it is made again after each registration.
@@ -186,6 +315,8 @@ pub enum EventKind {
         /// The records; times are Unix seconds.
         records: Vec<OwnedRecord>,
     },
+    /// A queued operation has another state.
+    Operation(Arc<QueuedOperation>),
 }
 
 /// An event with its place in the order of all events.
@@ -219,4 +350,39 @@ pub(crate) fn record_bytes(record: &OwnedRecord) -> usize {
         _ => 0,
     };
     size_of::<OwnedRecord>() + text
+}
+
+/// The memory that an operation takes, about.
+pub(crate) fn operation_bytes(operation: &DeviceOperation) -> usize {
+    const SMALL: usize = 256;
+    let records = |records: &[OwnedRecord]| records.iter().map(record_bytes).sum::<usize>();
+    SMALL
+        + match operation {
+            Operation::Write { body, .. } => records(body),
+            Operation::Create { body, .. } => body.as_deref().map_or(0, records),
+            Operation::Execute { arguments, .. } => arguments.len(),
+            Operation::ReadComposite { paths: body, .. } | Operation::WriteComposite { body } => {
+                records(body)
+            }
+            Operation::WriteAttributes { attributes, .. } => 64 * attributes.len(),
+            _ => 0,
+        }
+}
+
+/// The memory that the result of an operation takes, about.
+pub(crate) fn state_bytes(state: &OperationState) -> usize {
+    match state {
+        OperationState::Done(outcome) => {
+            outcome.records.iter().map(record_bytes).sum::<usize>()
+                + outcome.links.as_ref().map_or(0, String::len)
+        }
+        OperationState::Failed(
+            OperateError::Device {
+                diagnostic: text, ..
+            }
+            | OperateError::Invalid(text)
+            | OperateError::Undecodable(text),
+        ) => text.len(),
+        _ => 0,
+    }
 }

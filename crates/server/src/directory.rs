@@ -1,4 +1,4 @@
-//! Which shard holds which endpoint, and what is wished for: shared by all shards.
+//! Which shard holds which endpoint, what is wished for and what is queued: shared by all shards.
 //!
 //! A shard asks here when a registration begins or ends and when a wish changes, never while data
 //! flows. Locks are striped by endpoint and held for a few writes.
@@ -12,6 +12,7 @@ use dunlin_lwm2m::{OwnedRecord, Path};
 use hashbrown::HashTable;
 
 use crate::api::AttributeChanges;
+use crate::operations::Operations;
 
 const STRIPES: usize = 64;
 
@@ -25,6 +26,7 @@ pub struct Directory {
     wish: AtomicU64,
     wishes: AtomicUsize,
     stripes: Box<[Mutex<Stripe>]>,
+    operations: Operations,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +91,7 @@ impl Directory {
             wish: AtomicU64::new(1),
             wishes: AtomicUsize::new(0),
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            operations: Operations::new(seed),
         }
     }
 
@@ -144,6 +147,21 @@ impl Directory {
             .find_entry(hash, |held| held.hash == hash && held.shard() == shard)
             .ok()?;
         Some(entry.remove().0.epoch())
+    }
+
+    /// The queues of operations of all devices.
+    pub(crate) fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    /// Whether an endpoint is registered, or anything is wished, queued or said about it.
+    pub(crate) fn knows(&self, endpoint: &str) -> bool {
+        let hash = self.hash(endpoint);
+        let known = {
+            let stripe = self.stripe(hash);
+            find(&stripe.holders, hash).is_some() || stripe.wishes.contains_key(endpoint)
+        };
+        known || self.operations.knows(endpoint)
     }
 
     /// The wishes for an endpoint; none is an empty list.

@@ -119,7 +119,7 @@ impl Pair {
                 Output::Reply { id, reply } => {
                     assert!(self.replies.insert(id, reply).is_none(), "one reply each");
                 }
-                Output::Event { .. } => {}
+                Output::Event { .. } | Output::Ended { .. } => {}
                 Output::Handover { .. } | Output::Evict { .. } => panic!("there is one shard"),
             }
         }
@@ -156,7 +156,10 @@ impl Pair {
                 Persist::RemoveWish { id, .. } => {
                     self.wishes.remove(&id);
                 }
-                Persist::Values(_) => {}
+                Persist::Values(_)
+                | Persist::Operation(_)
+                | Persist::RemoveOperation(_)
+                | Persist::AwakeTime(_) => {}
             }
         }
         if let Some(through) = through {

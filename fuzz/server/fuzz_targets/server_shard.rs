@@ -12,10 +12,11 @@ use dunlin_fuzz::{ById, Dice, Input, step};
 use dunlin_lwm2m::definition::{ResourceType, Types};
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, OwnedValue, Path};
-use dunlin_server::api::OperateOptions;
+use dunlin_server::api::{OperateOptions, QueueOptions};
 use dunlin_server::directory::Directory;
 use dunlin_server::shard::{
-    Command, Input as ShardInput, Limits, ObjectTypes, Output, Reply, Shard, ShardConfig,
+    Command, Input as ShardInput, Limits, ObjectTypes, Output, QueueLimits, Reply, Shard,
+    ShardConfig,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -67,6 +68,15 @@ fuzz_target!(|bytes: &[u8]| {
         paced: 2,
         seen: 16,
         reply_bytes: 600,
+        queue: QueueLimits {
+            operations_per_device: 3,
+            operations: 5,
+            attempts: 2,
+            results_per_device: 2,
+            results: 4,
+            awake_times: 1,
+            ..QueueLimits::default()
+        },
         ..Limits::default()
     };
     let shards = 1 + u16::from(input.bool());
@@ -345,6 +355,15 @@ impl World {
                 name = "stats";
                 Command::Stats { id }
             }
+            9 => {
+                name = "cancel";
+                Command::Cancel { id, endpoint, operation: u64::from(input.byte() % 16) }
+            }
+            10 => {
+                name = "awake time";
+                let seconds = input.bool().then_some(u32::from(input.byte()));
+                Command::SetAwakeTime { id, endpoint, seconds }
+            }
             8 if input.byte() > 200 => {
                 self.handle(ShardInput::Command(Command::Evict {
                     endpoint,
@@ -388,7 +407,16 @@ impl World {
                 };
                 let timeout = Duration::from_secs(u64::from(input.byte()));
                 let options = OperateOptions { format: accept, timeout };
-                Command::Operate { id, endpoint, operation, options }
+                let queue = QueueOptions {
+                    format: accept,
+                    ttl: timeout * 4,
+                    priority: i16::from(input.byte() % 4),
+                };
+                match input.byte() % 4 {
+                    0 => Command::Enqueue { id, endpoint, operation, queue },
+                    1 => Command::Request { id, endpoint, operation, options, queue },
+                    _ => Command::Operate { id, endpoint, operation, options },
+                }
             }
         };
         self.waiting.insert(id, name);
@@ -452,6 +480,7 @@ impl World {
                     }
                 }
                 Output::Event { time, .. } => assert!(time.is_finite()),
+                Output::Ended { operation } => assert!(operation > 0),
                 Output::Handover { shard, .. } | Output::Evict { shard, .. } => {
                     assert_eq!(shard, 1);
                 }

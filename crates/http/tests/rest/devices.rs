@@ -117,6 +117,7 @@ async fn a_device_shows_its_registration() {
     let mut time = |name: &str| shown[name].take().as_f64().unwrap();
     let (registered, updated) = (time("registeredAt"), time("updatedAt"));
     let expires = time("expiresAt");
+    let awake_until = time("awakeUntil");
     let now = std::time::SystemTime::now();
     let now = now
         .duration_since(std::time::UNIX_EPOCH)
@@ -133,6 +134,10 @@ async fn a_device_shows_its_registration() {
         (600.0..603.0).contains(&(expires - updated)),
         "{expires} {updated}"
     );
+    assert!(
+        (92.0..94.0).contains(&(awake_until - updated)),
+        "{awake_until} {updated}"
+    );
     assert_eq!(
         shown,
         json!({
@@ -142,6 +147,7 @@ async fn a_device_shows_its_registration() {
             "lifetime": 600,
             "binding": "U",
             "queueMode": true,
+            "awake": true, "awakeUntil": null, "awakeTime": 93, "queued": 0,
             "sms": "49151",
             "address": device.address().to_string(),
             "rootPath": "/lw",

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::api::{Event, EventKind, record_bytes};
+use crate::api::{Event, EventKind, operation_bytes, record_bytes, state_bytes};
 
 /// How many events can be replayed.
 pub const EVENTS_KEPT: usize = 8192;
@@ -75,6 +75,9 @@ fn bytes_of(event: &Event) -> usize {
                 .iter()
                 .map(|object| 64 + 2 * object.instances.len());
             SMALL + texts.sum::<usize>() + instances.sum::<usize>()
+        }
+        EventKind::Operation(operation) => {
+            SMALL + operation_bytes(&operation.operation) + state_bytes(&operation.state)
         }
         EventKind::Deregistration | EventKind::Expiry => SMALL,
     }

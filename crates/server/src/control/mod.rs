@@ -1,6 +1,7 @@
 //! What REST, console and command line ask the server for.
 
 mod events;
+mod operations;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,8 @@ use crate::upload::{UploadAnswer, UploadBlock};
 
 pub use events::{Delivery, EVENTS_KEPT, Subscription};
 pub(crate) use events::{EventBus, Happened};
+pub use operations::OperationPage;
+pub(crate) use operations::Waiters;
 
 /// The server is ending, or more is asked of it than it can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) coap: SocketAddr,
     pub(crate) started: Instant,
     pub(crate) next_id: AtomicU64,
+    pub(crate) waiters: Arc<Waiters>,
 }
 
 impl Control {
@@ -258,11 +262,16 @@ impl Control {
             add_stats(&mut total, stats);
         }
         let counters = self.shared.writer.counters();
-        let events = ("events_total", self.shared.bus.published());
+        let operations = self.shared.directory.operations();
+        let others = [
+            ("events_total", self.shared.bus.published()),
+            ("operations_queued", operations.open() as u64),
+            ("operation_results_kept", operations.results() as u64),
+        ];
         total.counters.extend(
             counters
                 .into_iter()
-                .chain([events])
+                .chain(others)
                 .map(|(name, count)| (name.to_owned(), count)),
         );
         Ok(total)

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use dunlin_coap::{Rng, TransmissionParameters};
 use dunlin_lwm2m::ObjectVersion;
@@ -16,10 +17,10 @@ use dunlin_lwm2m::definition::ResourceType;
 use dunlin_lwm2m::model::Models;
 use dunlin_net::{Clock, OsRng, UdpSocket, Waker, available_cpus, drive, pin_to_cpu, unix_time};
 
-use crate::control::{Control, EventBus, Shared};
+use crate::control::{Control, EventBus, Shared, Waiters};
 use crate::directory::Directory;
 use crate::files::Files;
-use crate::shard::{Limits, ObjectTypes, Shard, ShardConfig};
+use crate::shard::{AWAKE_TIME, Limits, ObjectTypes, Shard, ShardConfig};
 use crate::store::writer::{Listener, WriterHandle};
 use crate::store::{MemoryStore, SqliteStore, Store, StoreError, Stored};
 
@@ -45,6 +46,9 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// CoAP transmission parameters.
     pub transmission: TransmissionParameters,
+    /// How long a device in queue mode is expected to stay awake after each of its messages, as
+    /// long as nothing else is said or learned about it.
+    pub awake_time: Duration,
     /// Object definitions: types of resources for the shards, everything else for people.
     pub models: Arc<Models>,
 }
@@ -61,6 +65,7 @@ impl Default for ServerConfig {
             pin: false,
             limits: Limits::default(),
             transmission: TransmissionParameters::default(),
+            awake_time: AWAKE_TIME,
             models: Arc::new(Models::embedded()),
         }
     }
@@ -128,6 +133,7 @@ pub struct Server {
     control: Control,
     inboxes: Arc<[Inbox]>,
     bus: Arc<EventBus>,
+    waiters: Arc<Waiters>,
     writer: WriterHandle,
     threads: Vec<JoinHandle<()>>,
     store: Option<JoinHandle<()>>,
@@ -197,6 +203,7 @@ impl Server {
             .collect::<Result<Arc<[Inbox]>, _>>()
             .map_err(StartError::System)?;
         let bus = Arc::new(EventBus::new(first_event));
+        let waiters = Arc::new(Waiters::default());
         let report = Report {
             inboxes: Arc::clone(&inboxes),
             bus: Arc::clone(&bus),
@@ -213,12 +220,14 @@ impl Server {
             coap: address,
             started: std::time::Instant::now(),
             next_id: std::sync::atomic::AtomicU64::new(1),
+            waiters: Arc::clone(&waiters),
         });
         let mut server = Self {
             address,
             control,
             inboxes,
             bus,
+            waiters: Arc::clone(&waiters),
             writer,
             threads: Vec::with_capacity(usize::from(count)),
             store: Some(thread),
@@ -231,6 +240,7 @@ impl Server {
                 Arc::clone(&server.inboxes),
                 server.writer.clone(),
                 Arc::clone(&server.bus),
+                Arc::clone(&waiters),
             );
             let waker = server.inboxes[usize::from(index)].waker().clone();
             let cpu = cpus.get(usize::from(index)).copied().filter(|_| pinned);
@@ -253,6 +263,7 @@ impl Server {
             shards = count,
             registrations = restored.registrations,
             wishes = restored.wishes,
+            operations = restored.operations,
             "the server runs"
         );
         Ok(server)
@@ -285,6 +296,7 @@ impl Drop for Server {
             let _ = thread.join();
         }
         self.bus.close();
+        self.waiters.close();
         self.writer.stop();
         if let Some(thread) = self.store.take() {
             let _ = thread.join();
@@ -297,6 +309,7 @@ struct Restored {
     files: Arc<Files>,
     registrations: u64,
     wishes: u64,
+    operations: u64,
 }
 
 /// Builds the shards with everything the store holds.
@@ -321,6 +334,7 @@ fn restore(
                 unix_origin,
                 durable: config.durable && config.data.is_some() && store.keeps(),
                 stored: store.keeps(),
+                awake_time: config.awake_time,
                 directory: Arc::clone(&directory),
                 models: Arc::clone(&models),
                 files: Arc::clone(&files),
@@ -332,6 +346,7 @@ fn restore(
         files,
         registrations: 0,
         wishes: 0,
+        operations: 0,
     };
     store.load(&mut |stored| match stored {
         Stored::Registration(stored) => {
@@ -358,6 +373,16 @@ fn restore(
             let home = usize::from(restored.directory.home(&stored.endpoint));
             // Values without a wish are no loss.
             let _ = shards[home].restore_values(stored);
+        }
+        Stored::AwakeTime(stored) => {
+            let home = usize::from(restored.directory.home(&stored.endpoint));
+            shards[home].restore_awake_time(&stored);
+        }
+        Stored::NextOperation(next) => restored.directory.operations().reserve(next),
+        Stored::Operation(stored) => {
+            let home = usize::from(restored.directory.home(&stored.endpoint));
+            shards[home].restore_operation(now, stored, &mut OsRng::new());
+            restored.operations += 1;
         }
     })?;
     Ok((shards, restored))

@@ -11,7 +11,7 @@ use dunlin_net::{OsRng, Outgoing, Service, SocketCounters};
 use tokio::sync::oneshot;
 
 use crate::api::Stats;
-use crate::control::{EventBus, Happened};
+use crate::control::{EventBus, Happened, Waiters};
 use crate::runtime::inbox::{Inbox, Work};
 use crate::shard::{Input, Output, Outputs, Reply, Shard};
 use crate::store::Change;
@@ -37,6 +37,7 @@ struct Ports {
     inboxes: Arc<[Inbox]>,
     writer: WriterHandle,
     bus: Arc<EventBus>,
+    waiters: Arc<Waiters>,
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
     changes: Vec<Change>,
     events: Vec<Happened>,
@@ -53,6 +54,7 @@ impl Worker {
         inboxes: Arc<[Inbox]>,
         writer: WriterHandle,
         bus: Arc<EventBus>,
+        waiters: Arc<Waiters>,
     ) -> Self {
         Self {
             shard,
@@ -63,6 +65,7 @@ impl Worker {
                 inboxes,
                 writer,
                 bus,
+                waiters,
                 waiting: HashMap::new(),
                 changes: Vec::new(),
                 events: Vec::new(),
@@ -183,6 +186,7 @@ impl Ports {
                         let _ = waiting.send(reply);
                     }
                 }
+                Output::Ended { operation } => self.waiters.wake(operation),
                 Output::Handover { shard, from, bytes } => {
                     if let Some(inbox) = self.inboxes.get(usize::from(shard)) {
                         inbox.datagram(from, bytes);

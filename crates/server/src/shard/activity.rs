@@ -115,6 +115,8 @@ pub(super) struct Job {
 pub(super) enum Task {
     /// Somebody waits for the outcome.
     Operate(u64),
+    /// An operation of the queue, and which attempt it is.
+    Queued(u64, u32),
     /// The attributes of a wish, before its observation.
     Attributes(u64),
     /// The observation of a wish.
@@ -128,7 +130,7 @@ pub(super) enum Task {
 impl Task {
     /// Whether the shard does it of its own accord, which is paced.
     pub(super) const fn is_own(&self) -> bool {
-        !matches!(self, Self::Operate(_))
+        !matches!(self, Self::Operate(_) | Self::Queued(..))
     }
 }
 
@@ -145,6 +147,35 @@ pub(super) struct Current {
     /// Size of the blocks of the body.
     pub(super) size: BlockSize,
     pub(super) gathered: Gathered,
+    /// Tick of the last request, not counting retransmissions.
+    pub(super) begun: u32,
+    /// Seconds of silence of the device before the first request.
+    pub(super) idle: u32,
+}
+
+/// Tick of a request that was not sent.
+const UNSENT: u32 = u32::MAX;
+
+impl Current {
+    pub(super) fn new(task: Task, operation: Prepared, deadline: Instant) -> Self {
+        Self {
+            task,
+            operation,
+            deadline,
+            exchange: None,
+            token: Token::default(),
+            sent: 0,
+            size: BlockSize::MAX,
+            gathered: Gathered::default(),
+            begun: UNSENT,
+            idle: 0,
+        }
+    }
+
+    /// Whether nothing of it was ever sent.
+    pub(super) const fn is_unsent(&self) -> bool {
+        self.begun == UNSENT
+    }
 }
 
 /// An answer that comes in blocks.
@@ -272,6 +303,10 @@ pub(super) struct Activity {
     pub(super) current: Option<Current>,
     pub(super) observations: Vec<Observation>,
     pub(super) cancellations: Vec<Cancellation>,
+    /// Its queue has operations, as far as is known.
+    pub(super) queued: bool,
+    /// How long a device in queue mode is expected to be awake after a message, in seconds.
+    pub(super) awake_time: u32,
     /// It stands in the line for a free exchange.
     pub(super) in_line: bool,
     /// It stands in the line for requests of the shard's own accord.
@@ -290,6 +325,7 @@ impl Activity {
             && self.current.is_none()
             && self.observations.is_empty()
             && self.cancellations.is_empty()
+            && !self.queued
             && !self.in_line
             && !self.in_own_line
     }
@@ -311,7 +347,7 @@ pub(super) struct Activities {
 const SPARE: usize = 1024;
 
 impl Activities {
-    pub(super) fn add(&mut self, slot: u32) -> u32 {
+    pub(super) fn add(&mut self, slot: u32, awake_time: u32) -> u32 {
         let mut activity = self.spare.pop().unwrap_or_else(|| {
             Box::new(Activity {
                 slot,
@@ -319,11 +355,14 @@ impl Activities {
                 current: None,
                 observations: Vec::new(),
                 cancellations: Vec::new(),
+                queued: false,
+                awake_time,
                 in_line: false,
                 in_own_line: false,
             })
         });
         activity.slot = slot;
+        activity.awake_time = awake_time;
         match self.free.pop() {
             Some(index) => {
                 self.places[index as usize] = Some(activity);

@@ -32,9 +32,41 @@ impl Shard {
                 endpoint,
                 block,
             } => self.upload(now, id, &endpoint, block, rng),
+            Command::Request {
+                id,
+                endpoint,
+                operation,
+                options,
+                queue,
+            } => match self.registry.find(&endpoint) {
+                Some(slot) if self.uses_queue_mode(slot) => {
+                    self.enqueue_operation(now, id, &endpoint, operation, &queue, rng);
+                }
+                _ => self.operate(now, id, &endpoint, operation, &options, rng),
+            },
+            Command::Enqueue {
+                id,
+                endpoint,
+                operation,
+                queue,
+            } => self.enqueue_operation(now, id, &endpoint, operation, &queue, rng),
+            Command::Cancel {
+                id,
+                endpoint,
+                operation,
+            } => self.cancel_operation(now, id, &endpoint, operation, rng),
+            Command::SetAwakeTime {
+                id,
+                endpoint,
+                seconds,
+            } => {
+                let kept = self.set_awake_time(now, &endpoint, seconds, rng);
+                self.queue.reply(id, Reply::AwakeTimeSet(kept));
+            }
+            Command::Look { endpoint } => self.look(now, &endpoint, rng),
             Command::Device { id, endpoint } => {
                 let slot = self.registry.find(&endpoint);
-                let device = slot.and_then(|slot| self.device(slot)).map(Box::new);
+                let device = slot.and_then(|slot| self.device(now, slot)).map(Box::new);
                 self.queue.reply(id, Reply::Device(device));
             }
             Command::Devices {
@@ -43,14 +75,14 @@ impl Shard {
                 after,
                 limit,
             } => {
-                let page = self.page(&query, after.as_deref(), limit);
+                let page = self.page(now, &query, after.as_deref(), limit);
                 self.queue.reply(id, Reply::Page(page));
             }
             Command::Remove { id, endpoint } => {
                 let slot = self.registry.find(&endpoint);
                 if let Some(slot) = slot {
                     self.counters.removals += 1;
-                    self.end(now, slot, End::Removed);
+                    self.end(now, slot, End::Removed, rng);
                 }
                 self.queue.reply(id, Reply::Removed(slot.is_some()));
             }
@@ -79,7 +111,7 @@ impl Shard {
                 let stats = self.stats();
                 self.queue.reply(id, Reply::Stats(stats));
             }
-            Command::Evict { endpoint, epoch } => self.evict(now, &endpoint, epoch),
+            Command::Evict { endpoint, epoch } => self.evict(now, &endpoint, epoch, rng),
         }
     }
 
@@ -109,7 +141,7 @@ impl Shard {
         }
     }
 
-    fn page(&self, query: &str, after: Option<&str>, limit: usize) -> Page {
+    fn page(&self, now: Instant, query: &str, after: Option<&str>, limit: usize) -> Page {
         let query = query.to_lowercase();
         let mut total = 0;
         let mut found: Vec<(&str, u32)> = Vec::new();
@@ -132,7 +164,7 @@ impl Shard {
         Page {
             items: found
                 .iter()
-                .filter_map(|(_, slot)| self.device(*slot))
+                .filter_map(|(_, slot)| self.device(now, *slot))
                 .collect(),
             more,
             total,
@@ -238,7 +270,7 @@ impl Shard {
         Some(wishes.collect())
     }
 
-    fn evict(&mut self, now: Instant, endpoint: &str, epoch: u64) {
+    fn evict(&mut self, now: Instant, endpoint: &str, epoch: u64, rng: &mut dyn Rng) {
         // The device may have come back here since.
         let held = self.config.directory.epoch(endpoint, self.config.index);
         if held.is_some_and(|held| held > epoch) {
@@ -246,7 +278,7 @@ impl Shard {
         }
         if let Some(slot) = self.registry.find(endpoint) {
             self.counters.evictions += 1;
-            self.end(now, slot, End::Evicted);
+            self.end(now, slot, End::Evicted, rng);
         }
     }
 

@@ -37,6 +37,9 @@ impl ObjectTypes for NoObjectTypes {
     }
 }
 
+/// MAX_TRANSMIT_WAIT of RFC 7252 §4.8.2.
+pub const AWAKE_TIME: Duration = Duration::from_secs(93);
+
 /// Everything a shard needs to know from the start.
 #[derive(Clone)]
 pub struct ShardConfig {
@@ -57,6 +60,10 @@ pub struct ShardConfig {
     /// Whether there is a store at all. With `false` nothing is persisted, and nothing waits for
     /// it.
     pub stored: bool,
+    /// How long a device in queue mode is expected to stay awake after each of its messages, as
+    /// long as nothing else is said or learned about it. The standard recommends
+    /// MAX_TRANSMIT_WAIT, 93 s (Transport 1.2 §6.5).
+    pub awake_time: Duration,
     /// Which shard holds which endpoint, and the wishes; one for all shards.
     pub directory: Arc<Directory>,
     /// Types of resources; one for all shards.
@@ -77,6 +84,7 @@ impl ShardConfig {
             unix_origin: 0.0,
             durable: false,
             stored: true,
+            awake_time: AWAKE_TIME,
             directory,
             models: Arc::new(NoObjectTypes),
             files: Arc::default(),
@@ -133,6 +141,51 @@ pub struct Limits {
     /// Bytes of datagrams kept for traces, in both directions; the oldest are forgotten. 0 turns
     /// traces off.
     pub trace_bytes: usize,
+    /// Bounds of the queues of operations.
+    pub queue: QueueLimits,
+}
+
+/// Bounds of the queues of operations, which all shards share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Operations in the queue of one device; more are `OperateError::QueueFull`.
+    pub operations_per_device: usize,
+    /// Bytes of their content; more are `OperateError::QueueFull`.
+    pub bytes_per_device: usize,
+    /// Operations in all queues; more are `OperateError::Overloaded`.
+    pub operations: usize,
+    /// Bytes of their content; more are `OperateError::Overloaded`.
+    pub bytes: usize,
+    /// How often an operation that may be repeated is sent before it fails; a device that cannot
+    /// cope with one must not be kept from the others.
+    pub attempts: u32,
+    /// Ended operations kept for one device; the oldest are forgotten.
+    pub results_per_device: usize,
+    /// Ended operations kept in all; the oldest are forgotten.
+    pub results: usize,
+    /// Bytes of them; the oldest are forgotten.
+    pub result_bytes: usize,
+    /// How long an ended operation is kept.
+    pub results_kept: Duration,
+    /// Devices whose awake time is said or learned; of more nothing is learned.
+    pub awake_times: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self {
+            operations_per_device: 256,
+            bytes_per_device: 4 * 1024 * 1024,
+            operations: 1_000_000,
+            bytes: 512 * 1024 * 1024,
+            attempts: 5,
+            results_per_device: 256,
+            results: 1_000_000,
+            result_bytes: 256 * 1024 * 1024,
+            results_kept: Duration::from_secs(7 * 24 * 3600),
+            awake_times: 1_000_000,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -159,6 +212,7 @@ impl Default for Limits {
             seen: 65_536,
             reply_bytes: 2 * 1024 * 1024,
             trace_bytes: 4 * 1024 * 1024,
+            queue: QueueLimits::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a shard counts.
 
+use crate::api::OperateError;
+
 macro_rules! counters {
     ($($field:ident = $name:literal;)*) => {
         /// Counters since the start.
@@ -44,10 +46,31 @@ counters! {
     ended = "operations_ended_total{outcome=\"registration_ended\"}";
     invalid = "operations_ended_total{outcome=\"invalid\"}";
     overloaded = "operations_ended_total{outcome=\"overloaded\"}";
+    expired = "operations_ended_total{outcome=\"expired\"}";
+    cancelled = "operations_ended_total{outcome=\"cancelled\"}";
+    unknown = "operations_ended_total{outcome=\"unknown\"}";
+    enqueued = "operations_queued_total";
+    requeued = "operations_sent_again_total";
     notifications = "notifications_total";
     stale = "notifications_dropped_total{reason=\"stale\"}";
     undecodable_notifications = "notifications_dropped_total{reason=\"undecodable\"}";
     unknown_token = "notifications_dropped_total{reason=\"unknown_token\"}";
     observations = "observations_made_total";
     observation_failures = "observations_failed_total";
+}
+
+impl Counters {
+    /// The counter of operations that ended so.
+    pub(super) fn of_error(&mut self, error: &OperateError) -> &mut u64 {
+        match error {
+            OperateError::Timeout => &mut self.timeouts,
+            OperateError::Device { .. } => &mut self.device_errors,
+            OperateError::Reset => &mut self.resets,
+            OperateError::Undecodable(_) => &mut self.undecodable,
+            OperateError::RegistrationEnded => &mut self.ended,
+            OperateError::Overloaded | OperateError::QueueFull => &mut self.overloaded,
+            OperateError::Unknown => &mut self.unknown,
+            OperateError::Invalid(_) | OperateError::UnknownEndpoint => &mut self.invalid,
+        }
+    }
 }

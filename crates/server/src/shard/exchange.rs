@@ -5,8 +5,9 @@
 //!                          └── RST, no answer ──> outcome
 //! ```
 //!
-//! A device in queue mode that has been silent for MAX_TRANSMIT_WAIT sleeps: its operations wait
-//! until it speaks, or until their deadline (Transport 1.2 §6.5).
+//! A device in queue mode that has been silent for its awake time sleeps: its operations wait
+//! until it speaks, or until their deadline (Transport 1.2 §6.5). Those of its queue, which
+//! outlive the process, are in `queue`.
 
 use core::cmp::Reverse;
 
@@ -18,8 +19,9 @@ use dunlin_lwm2m::operation::{Operation, WireOperation};
 
 use super::activity::{Activity, Current, Gathered, Job, Need, Prepared, Task, wire};
 use super::io::Reply;
+use super::queue::{Next, is_asleep};
 use super::receive::created_path;
-use super::registry::{ASLEEP, HELD, Registration, TICKS_PER_SECOND};
+use super::registry::{ASLEEP, HELD, TICKS_PER_SECOND};
 use super::wheel::NONE;
 use super::{Shard, ids, tick};
 use crate::api::{OperateError, Outcome};
@@ -52,6 +54,17 @@ impl NoAnswer {
             Self::Timeout => "the device did not answer in time",
             Self::Reset => "the device reset the request",
             Self::Unsendable(why) | Self::Blocks(why) => why,
+        }
+    }
+}
+
+impl From<NoAnswer> for OperateError {
+    fn from(why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::Timeout => Self::Timeout,
+            NoAnswer::Reset => Self::Reset,
+            NoAnswer::Unsendable(why) => Self::Invalid(why.to_owned()),
+            NoAnswer::Blocks(why) => Self::Undecodable(why.to_owned()),
         }
     }
 }
@@ -176,15 +189,17 @@ impl Shard {
                 return;
             }
             let queue_mode = self.parameters.get(registration.parameters).queue_mode;
-            if queue_mode && self.is_asleep(registration, now) {
+            if queue_mode && is_asleep(registration, activity.awake_time, now) {
                 return;
             }
+            // A device that did not answer is asked again when it has spoken.
+            let queued = activity.queued && registration.flags & ASLEEP == 0;
             let has_own = !activity.cancellations.is_empty()
                 || activity
                     .observations
                     .iter()
                     .any(|observation| observation.need != Need::Nothing);
-            if activity.waiting.is_empty() && !has_own {
+            if activity.waiting.is_empty() && !has_own && !queued {
                 if let Some(slot) = self.activities.free_if_idle(index)
                     && let Some(registration) = self.registry.get_mut(slot)
                 {
@@ -193,8 +208,10 @@ impl Shard {
                 return;
             }
             let full = self.is_full();
-            let paced =
-                !full && activity.waiting.is_empty() && self.paced >= self.config.limits.paced;
+            let paced = !full
+                && activity.waiting.is_empty()
+                && !queued
+                && self.paced >= self.config.limits.paced;
             if full || paced {
                 return self.stand_in_line(index, paced);
             }
@@ -211,6 +228,16 @@ impl Shard {
                     }
                     Current::new(Task::Operate(job.id), job.operation, job.deadline)
                 }
+                None if queued => match self.next_queued(now, index, rng) {
+                    Next::Request(current) => current,
+                    Next::Held(current) => {
+                        if let Some(activity) = self.activities.get_mut(index) {
+                            activity.current = Some(current);
+                        }
+                        return;
+                    }
+                    Next::Nothing | Next::Again => continue,
+                },
                 None => {
                     let deadline = now + self.config.transmission.max_transmit_wait();
                     match self.own_request(now, index, deadline, rng) {
@@ -227,32 +254,38 @@ impl Shard {
             }
             match self.send(now, index, rng) {
                 Ok(()) => return,
-                Err(why) => self.no_answer(now, index, why),
+                Err(why) => self.no_answer(now, index, why, rng),
             }
         }
     }
 
-    /// Whether a device in queue mode has been silent for so long that it sleeps.
-    fn is_asleep(&self, registration: &Registration, now: Instant) -> bool {
-        let window = self.config.transmission.max_transmit_wait().as_secs();
-        let window = u32::try_from(window).unwrap_or(u32::MAX);
-        let silent = tick(now).saturating_sub(registration.heard);
-        registration.flags & ASLEEP != 0 || silent > window.saturating_mul(TICKS_PER_SECOND)
-    }
-
     /// Sends the request of a device, or its next block.
-    fn send(&mut self, now: Instant, index: u32, rng: &mut dyn Rng) -> Result<(), NoAnswer> {
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        index: u32,
+        rng: &mut dyn Rng,
+    ) -> Result<(), NoAnswer> {
         let lost = NoAnswer::Unsendable("the registration has ended");
         let activity = self.activities.get_mut(index).ok_or(lost)?;
         let current = activity.current.as_mut().ok_or(lost)?;
         let registration = self.registry.get(activity.slot).ok_or(lost)?;
         let root = &self.lists.get(registration.links).root;
         let address = registration.address();
-        let remaining = current.deadline.saturating_since(now);
+        let mut remaining = current.deadline.saturating_since(now);
         if remaining.is_zero() {
             return Err(NoAnswer::Timeout);
         }
+        if let Task::Queued(..) = current.task {
+            // Each block has its own time.
+            remaining = remaining.min(self.config.transmission.max_transmit_wait());
+        }
         let follows = current.sent > 0 || !current.gathered.bytes.is_empty();
+        if current.is_unsent() {
+            let silent = tick(now).saturating_sub(registration.heard);
+            current.idle = silent / TICKS_PER_SECOND;
+        }
+        current.begun = tick(now);
         let keeps_token = !follows
             && matches!(
                 current.operation,
@@ -318,20 +351,41 @@ impl Shard {
         let Some(index) = self.take_owner(exchange) else {
             return;
         };
-        // A device that does not answer is regarded as asleep again (Transport 1.2 §6.5).
-        let slot = self.activities.get(index).map(|activity| activity.slot);
-        if let Some(registration) = slot.and_then(|slot| self.registry.get_mut(slot)) {
-            registration.flags |= ASLEEP;
-        }
-        self.no_answer(now, index, NoAnswer::Timeout);
+        self.regard_as_asleep(now, index);
+        self.no_answer(now, index, NoAnswer::Timeout, rng);
         self.advance(now, index, rng);
         self.serve_line(now, rng);
+    }
+
+    /// A device that does not answer is regarded as asleep again (Transport 1.2 §6.5), unless it
+    /// has spoken since it was asked.
+    fn regard_as_asleep(&mut self, now: Instant, index: u32) {
+        let Some(activity) = self.activities.get(index) else {
+            return;
+        };
+        let Some(current) = activity.current.as_ref() else {
+            return;
+        };
+        let (slot, begun, idle) = (activity.slot, current.begun, current.idle);
+        let Some(registration) = self.registry.get_mut(slot) else {
+            return;
+        };
+        if registration.heard > begun {
+            return;
+        }
+        registration.flags |= ASLEEP;
+        // Whoever gave up sooner than CoAP has learned nothing.
+        let waited = tick(now).saturating_sub(begun) / TICKS_PER_SECOND;
+        let span = self.config.transmission.max_transmit_span().as_secs();
+        if u64::from(waited) >= span {
+            self.learn(slot, idle, false);
+        }
     }
 
     /// A device rejected its request.
     pub(super) fn reset(&mut self, now: Instant, exchange: ExchangeId, rng: &mut dyn Rng) {
         if let Some(index) = self.take_owner(exchange) {
-            self.no_answer(now, index, NoAnswer::Reset);
+            self.no_answer(now, index, NoAnswer::Reset, rng);
             self.advance(now, index, rng);
             self.serve_line(now, rng);
         }
@@ -355,16 +409,16 @@ impl Shard {
         match current.take(message, longest) {
             Ok(Step::Again) => match self.send(now, index, rng) {
                 Ok(()) => return,
-                Err(why) => self.no_answer(now, index, why),
+                Err(why) => self.no_answer(now, index, why, rng),
             },
-            Ok(Step::Whole) => self.whole_answer(now, index, message),
-            Err(why) => self.no_answer(now, index, NoAnswer::Blocks(why)),
+            Ok(Step::Whole) => self.whole_answer(now, index, message, rng),
+            Err(why) => self.no_answer(now, index, NoAnswer::Blocks(why), rng),
         }
         self.advance(now, index, rng);
         self.serve_line(now, rng);
     }
 
-    fn whole_answer(&mut self, now: Instant, index: u32, message: &Message<'_>) {
+    fn whole_answer(&mut self, now: Instant, index: u32, message: &Message<'_>, rng: &mut dyn Rng) {
         let Some(activity) = self.activities.get_mut(index) else {
             return;
         };
@@ -375,6 +429,7 @@ impl Shard {
         if current.task.is_own() {
             self.paced -= 1;
         }
+        self.learn(slot, current.idle, true);
         let gathered = &current.gathered;
         let answer = Answer {
             code: message.code,
@@ -392,6 +447,10 @@ impl Shard {
                 let outcome = self.outcome(now, slot, &current.operation, &answer);
                 self.operated(id, outcome);
             }
+            Task::Queued(id, attempt) => {
+                let outcome = self.outcome(now, slot, &current.operation, &answer);
+                self.queued_ended(now, slot, (id, attempt), outcome, rng);
+            }
             Task::Attributes(wish) => self.attributes_answered(now, index, wish, &answer),
             Task::Observe(wish) => self.observe_answered(now, index, wish, &answer),
             Task::Fetch(wish) => self.fetch_answered(now, index, wish, &answer),
@@ -400,7 +459,7 @@ impl Shard {
     }
 
     /// The request of a device has ended without an answer.
-    fn no_answer(&mut self, _now: Instant, index: u32, why: NoAnswer) {
+    pub(super) fn no_answer(&mut self, now: Instant, index: u32, why: NoAnswer, rng: &mut dyn Rng) {
         let Some(activity) = self.activities.get_mut(index) else {
             return;
         };
@@ -411,14 +470,9 @@ impl Shard {
             self.paced -= 1;
         }
         match current.task {
-            Task::Operate(id) => {
-                let error = match why {
-                    NoAnswer::Timeout => OperateError::Timeout,
-                    NoAnswer::Reset => OperateError::Reset,
-                    NoAnswer::Unsendable(why) => OperateError::Invalid(why.to_owned()),
-                    NoAnswer::Blocks(why) => OperateError::Undecodable(why.to_owned()),
-                };
-                self.operated(id, Err(error));
+            Task::Operate(id) => self.operated(id, Err(why.into())),
+            Task::Queued(id, attempt) => {
+                self.queued_no_answer(now, index, (id, attempt), why, rng);
             }
             Task::Attributes(wish) | Task::Observe(wish) => {
                 self.observation_failed(
@@ -490,15 +544,7 @@ impl Shard {
     pub(super) fn operated(&mut self, id: u64, outcome: Result<Outcome, OperateError>) {
         let counter = match &outcome {
             Ok(_) => &mut self.counters.succeeded,
-            Err(OperateError::Timeout) => &mut self.counters.timeouts,
-            Err(OperateError::Device { .. }) => &mut self.counters.device_errors,
-            Err(OperateError::Reset) => &mut self.counters.resets,
-            Err(OperateError::Undecodable(_)) => &mut self.counters.undecodable,
-            Err(OperateError::RegistrationEnded) => &mut self.counters.ended,
-            Err(OperateError::Overloaded) => &mut self.counters.overloaded,
-            Err(OperateError::Invalid(_) | OperateError::UnknownEndpoint) => {
-                &mut self.counters.invalid
-            }
+            Err(error) => self.counters.of_error(error),
         };
         *counter += 1;
         self.queue.reply(id, Reply::Operated(outcome));
@@ -531,19 +577,6 @@ enum Step {
 }
 
 impl Current {
-    pub(super) fn new(task: Task, operation: Prepared, deadline: Instant) -> Self {
-        Self {
-            task,
-            operation,
-            deadline,
-            exchange: None,
-            token: dunlin_coap::Token::default(),
-            sent: 0,
-            size: BlockSize::MAX,
-            gathered: Gathered::default(),
-        }
-    }
-
     /// Takes an answer to one request of the operation.
     fn take(&mut self, message: &Message<'_>, longest: usize) -> Result<Step, &'static str> {
         let block1 = message.value(OptionNumber::BLOCK1).map(Block::from_value);

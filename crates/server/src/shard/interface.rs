@@ -177,7 +177,7 @@ impl Shard {
 
         if let Some(old) = old {
             self.counters.replaced += 1;
-            self.end(now, old, End::Replaced);
+            self.end(now, old, End::Replaced, rng);
         }
         let claim = self.config.directory.claim(endpoint, self.config.index);
         let slot = self.registry.insert(&New {
@@ -199,8 +199,9 @@ impl Shard {
             self.queue.evict(shard, endpoint.to_owned(), claim.epoch);
         }
         self.adopt_wishes(slot, claim.wishes);
+        self.adopt_queue(now, slot, rng);
         self.persist_registration(now, slot, claim.epoch);
-        if let Some(device) = self.device(slot) {
+        if let Some(device) = self.device(now, slot) {
             let kind = EventKind::Registration(device);
             self.queue.event(self.unix(now), endpoint.to_owned(), kind);
         }
@@ -253,8 +254,9 @@ impl Shard {
     }
 
     /// Whether the store is so far behind that nothing more can be promised.
-    fn is_behind(&self) -> bool {
-        self.config.durable && self.held.len() >= self.config.limits.held
+    pub(super) fn is_behind(&self) -> bool {
+        let held = self.held.len() + self.promises.len();
+        self.config.durable && held >= self.config.limits.held
     }
 
     pub(super) fn update(
@@ -373,7 +375,7 @@ impl Shard {
             }
         }
         if (changed || self.watched)
-            && let Some(device) = self.device(slot)
+            && let Some(device) = self.device(now, slot)
         {
             let endpoint = device.endpoint.clone();
             self.queue
@@ -382,18 +384,24 @@ impl Shard {
         Ok(changed)
     }
 
-    pub(super) fn deregister(&mut self, now: Instant, asker: &Asker<'_>, slot: u32) {
+    pub(super) fn deregister(
+        &mut self,
+        now: Instant,
+        asker: &Asker<'_>,
+        slot: u32,
+        rng: &mut dyn Rng,
+    ) {
         if self.is_behind() {
             return self.refuse(asker, &Refusal::Behind);
         }
         self.counters.deregistrations += 1;
-        self.end(now, slot, End::Deregistered);
+        self.end(now, slot, End::Deregistered, rng);
         self.promise(asker, Code::DELETED, None);
     }
 
-    pub(super) fn expire(&mut self, now: Instant, slot: u32) {
+    pub(super) fn expire(&mut self, now: Instant, slot: u32, rng: &mut dyn Rng) {
         self.counters.expiries += 1;
-        self.end(now, slot, End::Expired);
+        self.end(now, slot, End::Expired, rng);
     }
 
     fn refuse(&mut self, asker: &Asker<'_>, refusal: &Refusal) {
@@ -458,6 +466,7 @@ impl Shard {
 
     pub(super) fn durable(&mut self, now: Instant, through: u64, rng: &mut dyn Rng) {
         self.durable = self.durable.max(through.min(self.sequence));
+        self.keep_promises(now, rng);
         while let Some(held) = self.held.pop_front() {
             if held.sequence > self.durable {
                 self.held.push_front(held);
@@ -535,13 +544,13 @@ impl Shard {
     }
 
     /// Ends a registration: operations end, observations are forgotten, wishes stay.
-    pub(super) fn end(&mut self, now: Instant, slot: u32, end: End) {
+    pub(super) fn end(&mut self, now: Instant, slot: u32, end: End, rng: &mut dyn Rng) {
         let Some(registration) = self.registry.get(slot).copied() else {
             return;
         };
         let endpoint = self.registry.name(slot).to_owned();
         if let Some(activity) = self.activities.remove(registration.device) {
-            self.end_activity(&endpoint, *activity);
+            self.end_activity(now, &endpoint, *activity, rng);
         }
         if let Some(id) = self.alias_ids.remove(&slot) {
             self.aliases.remove(&id);
@@ -563,7 +572,13 @@ impl Shard {
         }
     }
 
-    fn end_activity(&mut self, endpoint: &str, activity: Activity) {
+    fn end_activity(
+        &mut self,
+        now: Instant,
+        endpoint: &str,
+        activity: Activity,
+        rng: &mut dyn Rng,
+    ) {
         self.waiting -= activity.waiting.len();
         let waiting = activity.waiting.into_iter().map(|job| job.id);
         let mut current = None;
@@ -575,8 +590,13 @@ impl Shard {
             if request.task.is_own() {
                 self.paced -= 1;
             }
-            if let Task::Operate(id) = request.task {
-                current = Some(id);
+            match request.task {
+                Task::Operate(id) => current = Some(id),
+                Task::Queued(id, attempt) => {
+                    let sent = !request.is_unsent();
+                    self.queued_interrupted(now, endpoint, (id, attempt), sent, rng);
+                }
+                _ => {}
             }
         }
         for id in current.into_iter().chain(waiting) {
@@ -617,10 +637,13 @@ impl Shard {
 
     /// What is going on with a device; made when nothing was.
     pub(super) fn activity(&mut self, slot: u32) -> Option<&mut Activity> {
-        let registration = self.registry.get_mut(slot)?;
+        let registration = self.registry.get(slot)?;
         if registration.device == NONE {
-            registration.device = self.activities.add(slot);
+            let awake_time = self.awake_time(slot);
+            let index = self.activities.add(slot, awake_time);
+            self.registry.get_mut(slot)?.device = index;
         }
+        let registration = self.registry.get(slot)?;
         self.activities.get_mut(registration.device)
     }
 
@@ -673,7 +696,7 @@ impl Shard {
     }
 
     /// The device as the control plane sees it.
-    pub(super) fn device(&self, slot: u32) -> Option<Device> {
+    pub(super) fn device(&self, now: Instant, slot: u32) -> Option<Device> {
         let registration = self.registry.get(slot)?;
         let parameters = self.parameters.get(registration.parameters);
         let list = self.lists.get(registration.links);
@@ -691,6 +714,14 @@ impl Shard {
             content_formats: list.formats.to_vec(),
             registered_at: f64::from(registration.registered),
             // Ticks and seconds are both rounded down, and not to the same grid.
+            awake: !self.sleeps(slot, now),
+            awake_until: self.awake_until(slot, now),
+            awake_time: self.awake_time(slot),
+            queued: self
+                .config
+                .directory
+                .operations()
+                .queued(self.registry.name(slot)),
             updated_at: self
                 .unix_of_tick(registration.updated)
                 .max(f64::from(registration.registered)),

@@ -1,10 +1,11 @@
 //! What goes into a shard and what comes out.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::api::{
-    AttributeChanges, Device, DeviceOperation, EventKind, OperateError, OperateOptions, Outcome,
-    Page, Stats, Wish,
+    AttributeChanges, Device, DeviceOperation, EventKind, NotCancelled, OperateError,
+    OperateOptions, Outcome, Page, QueueOptions, QueuedOperation, Stats, Wish,
 };
 use crate::trace::Datagram;
 use crate::upload::UploadBlock;
@@ -54,6 +55,54 @@ pub enum Command {
         endpoint: String,
         /// The block.
         block: UploadBlock,
+    },
+    /// Carry out an operation: [`Reply::Operated`], unless the device uses queue mode. Then the
+    /// operation is queued: [`Reply::Queued`].
+    Request {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+        /// What to do.
+        operation: DeviceOperation,
+        /// How, if it is carried out at once.
+        options: OperateOptions,
+        /// How, if it is queued.
+        queue: QueueOptions,
+    },
+    /// Queue an operation: [`Reply::Queued`]. Works for devices that are away, too.
+    Enqueue {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+        /// What to do.
+        operation: DeviceOperation,
+        /// How.
+        queue: QueueOptions,
+    },
+    /// Cancel an operation that has not been sent: [`Reply::Cancelled`].
+    Cancel {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+        /// The operation.
+        operation: u64,
+    },
+    /// Say how long a device in queue mode stays awake: [`Reply::AwakeTimeSet`].
+    SetAwakeTime {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+        /// Seconds; `None` takes back what was said and forgets what was learned.
+        seconds: Option<u32>,
+    },
+    /// Look for operations that another shard queued for a device of this one; no reply.
+    Look {
+        /// The device.
+        endpoint: String,
     },
     /// Look one device up: [`Reply::Device`].
     Device {
@@ -133,6 +182,13 @@ pub enum Command {
 pub enum Reply {
     /// To [`Command::Operate`].
     Operated(Result<Outcome, OperateError>),
+    /// To [`Command::Request`] and [`Command::Enqueue`], once the operation is on disk: the
+    /// operation, and whether the device is awake.
+    Queued(Result<(Arc<QueuedOperation>, bool), OperateError>),
+    /// To [`Command::Cancel`], once that is on disk.
+    Cancelled(Result<Arc<QueuedOperation>, NotCancelled>),
+    /// To [`Command::SetAwakeTime`]: whether there was room for it.
+    AwakeTimeSet(bool),
     /// To [`Command::Device`].
     Device(Option<Box<Device>>),
     /// To [`Command::Devices`].
@@ -182,6 +238,11 @@ pub enum Output<'a> {
         /// The answer.
         reply: Reply,
     },
+    /// A queued operation has ended, and that is on disk.
+    Ended {
+        /// The operation.
+        operation: u64,
+    },
     /// This datagram belongs to another shard.
     Handover {
         /// The shard that owns it.
@@ -225,6 +286,24 @@ pub enum Persist {
     },
     /// Replace the last known values of a wish.
     Values(StoredValues),
+    /// Insert or replace an operation, by number; an older state than what is stored has no
+    /// effect.
+    Operation(Arc<QueuedOperation>),
+    /// Remove an operation.
+    RemoveOperation(u64),
+    /// Replace what is known about the awake time of a device.
+    AwakeTime(StoredAwakeTime),
+}
+
+/// What is known about the awake time of a device, as it lies in the store, in seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAwakeTime {
+    /// The device.
+    pub endpoint: String,
+    /// What an operator says.
+    pub wanted: Option<u32>,
+    /// What was learned.
+    pub learned: Option<u32>,
 }
 
 /// A registration as it lies in the store. Text columns, so that an operator can read them.

@@ -5,6 +5,7 @@
 //!                            -> exchange  (answers of devices)             -> Reply
 //!                            -> observe   (notifications)                  -> Event, Persist
 //! Input::Command  -> command -> exchange  (operations: one at a time towards each device)
+//!                            -> queue     (operations that wait until a device wakes up)
 //! Input::Durable  -> replies that were held go out
 //! Input::Timeout  -> repetitions, lifetimes, deadlines
 //! ```
@@ -49,6 +50,7 @@ mod names;
 mod observe;
 mod outputs;
 mod prepare;
+mod queue;
 mod receive;
 mod registry;
 mod restore;
@@ -64,16 +66,18 @@ use std::net::SocketAddr;
 use dunlin_coap::{Endpoint, ExchangeSlot, Instant, Rng, SeenSlot, SliceStorage};
 
 use activity::Activities;
-pub use config::{Limits, NoObjectTypes, ObjectTypes, ShardConfig};
+pub use config::{AWAKE_TIME, Limits, NoObjectTypes, ObjectTypes, QueueLimits, ShardConfig};
 use counters::Counters;
 use fleet::{DeviceObjects, ParameterSet};
 use interface::Held;
 use interner::Interner;
 pub use io::{
-    Command, Input, Output, Persist, Reply, StoredRegistration, StoredValues, StoredWish,
+    Command, Input, Output, Persist, Reply, StoredAwakeTime, StoredRegistration, StoredValues,
+    StoredWish,
 };
 pub use outputs::Outputs;
 use outputs::Queue;
+use queue::{Expiry, Promise};
 use registry::{NEVER, Registry, TICKS_PER_SECOND};
 use uploads::Uploads;
 use wheel::NONE;
@@ -118,6 +122,9 @@ pub struct Shard {
     own_line: VecDeque<u32>,
     uploads: Uploads,
     held: VecDeque<Held>,
+    promises: VecDeque<(u64, Promise)>,
+    /// When operations that were queued here expire.
+    expiries: BinaryHeap<Reverse<Expiry>>,
     sequence: u64,
     durable: u64,
     queue: Queue,
@@ -189,6 +196,8 @@ impl Shard {
             own_line: VecDeque::new(),
             uploads: Uploads::new(seed, limits.uploads, limits.upload_idle, limits.body_bytes),
             held: VecDeque::new(),
+            promises: VecDeque::new(),
+            expiries: BinaryHeap::new(),
             sequence: 0,
             durable: 0,
             queue: Queue::new(limits.trace_bytes),
@@ -235,6 +244,7 @@ impl Shard {
             line,
             lifetime,
             waiting,
+            self.next_expiry(),
             self.endpoint.next_timeout(),
             self.uploads.next_sweep(),
         ]
@@ -246,13 +256,14 @@ impl Shard {
     fn timeout(&mut self, now: Instant, rng: &mut dyn Rng) {
         self.exchange_timeouts(now, rng);
         self.give_up_waiting(now, rng);
+        self.expire_operations(now, rng);
         let tick = tick(now);
         // A fleet that vanishes at once is dropped in portions, so that others are served between.
         for _ in 0..EXPIRIES {
             let Some(slot) = self.registry.pop_expired(tick) else {
                 break;
             };
-            self.expire(now, slot);
+            self.expire(now, slot, rng);
         }
         if self.uploads.next_sweep().is_some_and(|sweep| sweep <= now) {
             self.uploads.sweep(now);

@@ -174,7 +174,7 @@ impl Shard {
                     });
                 }
             }
-            Task::Fetch(_) | Task::Operate(_) => {}
+            Task::Fetch(_) | Task::Operate(_) | Task::Queued(..) => {}
         }
         if let Some(exchange) = current.exchange {
             self.owners[exchange.index()] = NONE;

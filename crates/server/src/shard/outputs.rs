@@ -43,6 +43,9 @@ enum Item {
         id: u64,
         reply: Box<Reply>,
     },
+    Ended {
+        operation: u64,
+    },
     Evict {
         shard: u16,
         endpoint: String,
@@ -109,6 +112,10 @@ impl Queue {
         });
     }
 
+    pub(super) fn ended(&mut self, operation: u64) {
+        self.items.push_back(Item::Ended { operation });
+    }
+
     pub(super) fn evict(&mut self, shard: u16, endpoint: String, epoch: u64) {
         self.items.push_back(Item::Evict {
             shard,
@@ -147,6 +154,7 @@ impl Queue {
                 kind: *kind,
             },
             Item::Reply { id, reply } => Output::Reply { id, reply: *reply },
+            Item::Ended { operation } => Output::Ended { operation },
             Item::Evict {
                 shard,
                 endpoint,

@@ -195,7 +195,7 @@ impl Shard {
                 });
             }
             (Resource::Location(location), Code::DELETE) => match self.locate(location, id) {
-                Some(slot) => self.deregister(now, &asker, slot),
+                Some(slot) => self.deregister(now, &asker, slot, rng),
                 None => self.not_found(&asker),
             },
             (Resource::Send, Code::POST) => {

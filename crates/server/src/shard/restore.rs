@@ -76,9 +76,14 @@ impl Shard {
             self.aliases.insert(id.clone(), slot);
             self.alias_ids.insert(slot, id);
         }
-        if let Some(registration) = self.registry.get_mut(slot) {
-            // Whether a device in queue mode is awake is not known any more.
+        if self.uses_queue_mode(slot)
+            && let Some(registration) = self.registry.get_mut(slot)
+        {
+            // Whether it is awake is not known any more.
             registration.flags |= ASLEEP;
+        }
+        if self.config.directory.operations().queued(&stored.endpoint) > 0 {
+            self.restore_queue(slot);
         }
         for wish in self.config.directory.wishes(&stored.endpoint) {
             self.restore_observation(slot, wish);

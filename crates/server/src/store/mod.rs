@@ -1,4 +1,5 @@
-//! What outlives the process: registrations, observation wishes and their last known values.
+//! What outlives the process: registrations, observation wishes and their last known values,
+//! queued operations and their results.
 //!
 //! Shards hand their changes to one writer thread. It commits them in groups
 //! and tells each shard how far its changes are on disk; only then the shard sends the replies
@@ -6,6 +7,7 @@
 
 mod columns;
 mod memory;
+mod operations;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -13,7 +15,8 @@ pub(crate) mod writer;
 
 use std::path::PathBuf;
 
-use crate::shard::{Persist, StoredRegistration, StoredValues, StoredWish};
+use crate::api::QueuedOperation;
+use crate::shard::{Persist, StoredAwakeTime, StoredRegistration, StoredValues, StoredWish};
 
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
@@ -38,6 +41,12 @@ pub enum Stored {
     Wish(StoredWish),
     /// Last known values of a wish.
     Values(StoredValues),
+    /// What is known about the awake time of a device.
+    AwakeTime(StoredAwakeTime),
+    /// Numbers of operations below this one were given out.
+    NextOperation(u64),
+    /// A queued operation, or one that has ended; these come in the order of their ends.
+    Operation(QueuedOperation),
 }
 
 /// A place where changes outlive the process.
@@ -46,7 +55,8 @@ pub enum Stored {
 /// what was removed lately, has no effect. So a shard that lost a registration to another one
 /// cannot overwrite it with a late change.
 pub trait Store: Send {
-    /// Hands over everything that is stored: registrations, then wishes, then values.
+    /// Hands over everything that is stored: registrations, wishes, values,
+    /// awake times, operations.
     ///
     /// # Errors
     /// When the store cannot be read. A single entry that makes no sense is logged and left out.

@@ -12,10 +12,11 @@ use crate::shard::{Persist, StoredRegistration, StoredValues, StoredWish};
 use crate::store::columns::{
     attributes_from_text, attributes_to_text, value_from_columns, value_to_columns,
 };
-use crate::store::{Change, Store, StoreError, Stored};
+use crate::store::{Change, Store, StoreError, Stored, operations};
 
 /// Each step takes the schema from its index to the next version (`user_version`).
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (
         name TEXT PRIMARY KEY,
         value INTEGER NOT NULL
@@ -52,7 +53,9 @@ const MIGRATIONS: &[&str] = &["
         value ANY,
         PRIMARY KEY (endpoint, wish, position)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    operations::MIGRATION,
+];
 
 const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
 
@@ -202,7 +205,7 @@ impl Store for SqliteStore {
         if let Some(whole) = current {
             visit(Stored::Values(whole));
         }
-        Ok(())
+        operations::load(&self.connection, visit)
     }
 
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
@@ -235,11 +238,11 @@ impl Store for SqliteStore {
 }
 
 /// SQLite's integers are signed; our counters never reach the difference.
-fn column(number: u64) -> i64 {
+pub(super) fn column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn number(column: i64) -> u64 {
+pub(super) fn number(column: i64) -> u64 {
     u64::try_from(column).unwrap_or(0)
 }
 
@@ -255,6 +258,7 @@ fn write(
     let mut time_values = transaction.prepare_cached(TIME_VALUES)?;
     let mut remove_values = transaction.prepare_cached(REMOVE_VALUES)?;
     let mut write_value = transaction.prepare_cached(WRITE_VALUE)?;
+    let mut operations = operations::Writer::new(transaction)?;
     for Change { change, .. } in changes {
         match change {
             Persist::Registration(new) => {
@@ -289,6 +293,9 @@ fn write(
                 remove_values.execute(params![endpoint, column(*id)])?;
                 remove_wish.execute(params![endpoint, column(*id)])?;
             }
+            Persist::Operation(new) => operations.write(new)?,
+            Persist::RemoveOperation(id) => operations.remove(*id)?,
+            Persist::AwakeTime(new) => operations.awake_time(new)?,
             Persist::Values(new) => {
                 let wish = column(new.wish);
                 // A wish that is gone takes no values any more.
@@ -357,7 +364,7 @@ fn record(row: &Row<'_>) -> Option<Option<OwnedRecord>> {
     }))
 }
 
-fn skipped(what: &str, row: &Row<'_>) {
+pub(super) fn skipped(what: &str, row: &Row<'_>) {
     let endpoint: String = row.get(0).unwrap_or_default();
     tracing::warn!(
         endpoint,

@@ -3,7 +3,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dunlin_lwm2m::{OwnedRecord, OwnedValue, Path};
+use dunlin_coap::Code;
+use dunlin_lwm2m::operation::{Operation, WriteMode};
+use dunlin_lwm2m::{ContentFormat, OwnedRecord, OwnedValue, Path};
+
+use crate::api::{DeviceOperation, OperateError, OperationState, Outcome};
 
 use super::writer::{Listener, WriterHandle};
 use super::*;
@@ -424,4 +428,225 @@ fn event_numbers_are_reserved_ahead_and_settled_at_the_end() {
     handle.stop();
     thread.join().unwrap();
     assert_eq!(reserved(), before - 10);
+}
+
+fn operation(id: u64, operation: DeviceOperation, state: OperationState) -> QueuedOperation {
+    QueuedOperation {
+        id,
+        endpoint: "a".to_owned(),
+        operation,
+        format: Some(ContentFormat::TLV),
+        priority: -3,
+        created_at: 1_795_000_000.25,
+        expires_at: 1_795_600_000.25,
+        ended_at: None,
+        attempts: 1,
+        state,
+    }
+}
+
+fn outcome() -> Outcome {
+    Outcome {
+        code: Code::CONTENT,
+        format: Some(ContentFormat::SENML_CBOR),
+        records: records(),
+        links: Some("</3/0>".to_owned()),
+        location: Some(Path::instance(3303, 7)),
+        upload: None,
+    }
+}
+
+/// One of each kind, and each way to end.
+fn operations() -> Vec<QueuedOperation> {
+    let path = Path::resource(3303, 0, 5700);
+    let device = OperateError::Device {
+        code: Code::NOT_FOUND,
+        diagnostic: "no such".to_owned(),
+    };
+    let failed = |error| OperationState::Failed(error);
+    let accept = Some(ContentFormat::SENML_JSON);
+    let kinds = [
+        (Operation::Read { path, accept }, OperationState::Queued),
+        (
+            Operation::Discover {
+                path,
+                depth: Some(2),
+            },
+            OperationState::Sent,
+        ),
+        (
+            Operation::Write {
+                path,
+                mode: WriteMode::Replace,
+                body: records(),
+            },
+            OperationState::Done(outcome()),
+        ),
+        (
+            Operation::Write {
+                path,
+                mode: WriteMode::Update,
+                body: Vec::new(),
+            },
+            OperationState::Expired,
+        ),
+        (
+            Operation::WriteAttributes {
+                path,
+                attributes: vec![("pmin".to_owned(), Some(1.5)), ("gt".to_owned(), None)],
+            },
+            OperationState::Cancelled,
+        ),
+        (
+            Operation::Execute {
+                path,
+                arguments: "0='x'".to_owned(),
+            },
+            failed(OperateError::Unknown),
+        ),
+        (
+            Operation::Create {
+                object: 3303,
+                body: Some(records()),
+            },
+            failed(device),
+        ),
+        (
+            Operation::Create {
+                object: 3303,
+                body: None,
+            },
+            failed(OperateError::Invalid("why".to_owned())),
+        ),
+        (Operation::Delete { path }, failed(OperateError::Timeout)),
+        (
+            Operation::ReadComposite {
+                paths: records(),
+                accept: None,
+            },
+            failed(OperateError::Reset),
+        ),
+        (
+            Operation::WriteComposite { body: records() },
+            failed(OperateError::Undecodable("what".to_owned())),
+        ),
+        (
+            Operation::Discover { path, depth: None },
+            failed(OperateError::RegistrationEnded),
+        ),
+    ];
+    let numbered = (1..).zip(kinds).map(|(id, (kind, state))| {
+        let mut operation = operation(id, kind, state);
+        operation.ended_at = operation.has_ended().then_some(1_795_000_100.0);
+        operation
+    });
+    numbered.collect()
+}
+
+fn persist(operation: &QueuedOperation) -> Persist {
+    Persist::Operation(Arc::new(operation.clone()))
+}
+
+#[test]
+fn operations_and_awake_times_come_back() {
+    let folder = Folder::new();
+    let mut store = folder.open();
+    let awake = |endpoint: &str, wanted, learned| StoredAwakeTime {
+        endpoint: endpoint.to_owned(),
+        wanted,
+        learned,
+    };
+    let all = operations();
+    commit(&mut store, all.iter().map(persist));
+    commit(
+        &mut store,
+        [
+            Persist::AwakeTime(awake("a", Some(20), None)),
+            Persist::AwakeTime(awake("b", None, Some(30))),
+            Persist::AwakeTime(awake("a", None, None)),
+        ],
+    );
+    drop(store);
+    let mut expected = vec![Stored::AwakeTime(awake("b", None, Some(30)))];
+    expected.extend(all.into_iter().map(Stored::Operation));
+    assert_eq!(load(&mut folder.open()), expected);
+}
+
+#[test]
+fn an_operation_goes_on_and_never_back() {
+    let folder = Folder::new();
+    let mut store = folder.open();
+    let queued = operation(5, operations()[2].operation.clone(), OperationState::Queued);
+    let queued = QueuedOperation {
+        attempts: 0,
+        ..queued
+    };
+    let sent = QueuedOperation {
+        attempts: 1,
+        state: OperationState::Sent,
+        ..queued.clone()
+    };
+    let kept = QueuedOperation {
+        state: OperationState::Queued,
+        ..sent.clone()
+    };
+    let done = QueuedOperation {
+        ended_at: Some(5.0),
+        state: OperationState::Done(outcome()),
+        ..kept.clone()
+    };
+    let mut revision = None;
+    for (late, next) in [(&queued, &sent), (&sent, &kept), (&kept, &done)] {
+        commit(&mut store, [persist(next), persist(late)]);
+        assert_eq!(load(&mut store), [Stored::Operation(next.clone())]);
+        assert!(Some(next.revision()) > revision);
+        revision = Some(next.revision());
+    }
+    commit(&mut store, [Persist::RemoveOperation(5)]);
+    drop(store);
+    // Its number is not given out again.
+    assert_eq!(load(&mut folder.open()), [Stored::NextOperation(6)]);
+}
+
+/// A database that the version before operations wrote.
+#[test]
+fn the_first_schema_is_brought_up_to_date() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let database = rusqlite::Connection::open(folder.0.join("dunlin.db")).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE TABLE registrations (endpoint TEXT PRIMARY KEY, epoch INTEGER NOT NULL,
+                shard INTEGER NOT NULL, registration_id TEXT NOT NULL, address TEXT NOT NULL,
+                parameters TEXT NOT NULL, links TEXT NOT NULL, registered_at REAL NOT NULL,
+                updated_at REAL NOT NULL) STRICT;
+            CREATE TABLE wishes (endpoint TEXT NOT NULL, id INTEGER NOT NULL, path TEXT NOT NULL,
+                attributes TEXT NOT NULL, values_at REAL, PRIMARY KEY (endpoint, id)
+            ) STRICT, WITHOUT ROWID;
+            CREATE TABLE last_values (endpoint TEXT NOT NULL, wish INTEGER NOT NULL,
+                position INTEGER NOT NULL, path TEXT NOT NULL, time REAL, type TEXT, value ANY,
+                PRIMARY KEY (endpoint, wish, position)) STRICT, WITHOUT ROWID;
+            INSERT INTO registrations VALUES ('a', 1, 1, 'r1', '[2001:db8::1]:5683',
+                'lt=300&lwm2m=1.1&b=U', '</1/0>,</3/0>', 1795000000.125, 1795000001.5);
+            INSERT INTO wishes VALUES ('a', 7, '/3303/0/5700', 'pmin=10&gt', 1795000002.0);
+            INSERT INTO last_values VALUES ('a', 7, 0, '/3/0/7', NULL, NULL, NULL);
+            INSERT INTO meta VALUES ('first_event', 42);
+            PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(database);
+    let mut store = folder.open();
+    let record = records().pop().unwrap();
+    let old = [
+        Stored::Registration(registration("a", 1)),
+        Stored::Wish(wish("a", 7)),
+        Stored::Values(values("a", 7, vec![record])),
+    ];
+    assert_eq!(load(&mut store), old);
+    assert_eq!(store.first_event().unwrap(), 42);
+    let new = operations().remove(0);
+    commit(&mut store, [persist(&new)]);
+    drop(store);
+    assert_eq!(load(&mut folder.open()).pop(), Some(Stored::Operation(new)));
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::api::record_bytes;
+use crate::api::{operation_bytes, record_bytes, state_bytes};
 use crate::shard::Persist;
 use crate::store::{Change, Store};
 
@@ -151,7 +151,14 @@ fn bytes_of(changes: &[Change]) -> usize {
     let one = |change: &Change| match &change.change {
         Persist::Registration(stored) => SMALL + stored.parameters.len() + stored.links.len(),
         Persist::Values(stored) => SMALL + stored.records.iter().map(record_bytes).sum::<usize>(),
-        Persist::RemoveRegistration { .. } | Persist::Wish(_) | Persist::RemoveWish { .. } => SMALL,
+        Persist::Operation(stored) => {
+            SMALL + operation_bytes(&stored.operation) + state_bytes(&stored.state)
+        }
+        Persist::RemoveRegistration { .. }
+        | Persist::Wish(_)
+        | Persist::RemoveWish { .. }
+        | Persist::RemoveOperation(_)
+        | Persist::AwakeTime(_) => SMALL,
     };
     changes.iter().map(one).sum()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dunlin_coap::{Code, Instant, OptionNumber};
 use dunlin_lwm2m::Path;
-use dunlin_server::api::OperateError;
+use dunlin_server::api::{OperateError, QueuedOperation};
 use dunlin_server::directory::Directory;
 use dunlin_server::shard::{Limits, Persist, Shard, ShardConfig};
 
@@ -104,7 +104,7 @@ fn a_register_that_is_overtaken_by_another_is_never_answered() {
 }
 
 /// The store as it would be on disk after the given number of batches.
-fn restart(world: &World, durable: u64) -> World {
+pub fn restart(world: &World, durable: u64) -> World {
     let config = ShardConfig {
         directory: Arc::new(Directory::new(1, 99)),
         durable: true,
@@ -112,6 +112,7 @@ fn restart(world: &World, durable: u64) -> World {
     };
     let mut next = World::with(config);
     let mut registrations = std::collections::BTreeMap::new();
+    let mut operations = std::collections::BTreeMap::new();
     for (_, change) in world
         .persisted
         .iter()
@@ -128,12 +129,23 @@ fn restart(world: &World, durable: u64) -> World {
             Persist::Values(values) => {
                 next.shard.restore_values(values.clone());
             }
+            Persist::Operation(operation) => {
+                operations.insert(operation.id, QueuedOperation::clone(operation));
+            }
+            Persist::RemoveOperation(id) => {
+                operations.remove(id);
+            }
+            Persist::AwakeTime(awake) => next.shard.restore_awake_time(awake),
             Persist::RemoveWish { .. } => {}
         }
     }
     for stored in registrations.values() {
         assert_eq!(Shard::owner(stored, 1), 0);
         assert!(next.shard.restore(next.now, stored), "{stored:?}");
+    }
+    for stored in operations.into_values() {
+        next.shard
+            .restore_operation(next.now, stored, &mut next.dice);
     }
     next
 }

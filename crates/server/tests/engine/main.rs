@@ -7,6 +7,7 @@ mod message;
 mod observe;
 mod operation;
 mod operation_blocks;
+mod queue;
 mod random;
 mod registration;
 mod shards;

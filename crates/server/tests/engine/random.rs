@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use dunlin_coap::{Code, OptionNumber, Rng, Type};
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{OwnedRecord, OwnedValue, Path};
-use dunlin_server::shard::{Input, Limits, ShardConfig};
+use dunlin_server::api::{EventKind, QueueOptions};
+use dunlin_server::shard::{Input, Limits, QueueLimits, ShardConfig};
 
 use crate::world::{Dice, LIST, Peer, World, build, config, read, small};
 
@@ -85,6 +86,12 @@ fn run(seed: u64, rounds: u32) {
         answer_bytes: 4096,
         seen: 256,
         reply_bytes: 4096,
+        queue: QueueLimits {
+            operations_per_device: 4,
+            results_per_device: 3,
+            results: 20,
+            ..QueueLimits::default()
+        },
         ..small()
     };
     let mut world = World::with(ShardConfig {
@@ -94,6 +101,7 @@ fn run(seed: u64, rounds: u32) {
     });
     let mut peers: Vec<Peer> = (0..30).map(Peer::new).collect();
     let mut open: HashSet<u64> = HashSet::new();
+    let mut queued: HashSet<u64> = HashSet::new();
     let mut requests: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
     for _ in 0..rounds {
         let peer = &mut peers[below(&mut dice, 30) as usize];
@@ -106,7 +114,7 @@ fn run(seed: u64, rounds: u32) {
             Path::ROOT,
         ];
         let path = paths[below(&mut dice, 5) as usize];
-        match below(&mut dice, 16) {
+        match below(&mut dice, 18) {
             0 => world.input(Input::Datagram {
                 from: peer.address,
                 bytes: &noise(&mut dice, 64),
@@ -223,7 +231,32 @@ fn run(seed: u64, rounds: u32) {
                     }
                 }
             }
-            14 if below(&mut dice, 10) == 0 => {
+            14 => {
+                let operation = match below(&mut dice, 3) {
+                    0 => read(path),
+                    1 => Operation::Execute {
+                        path,
+                        arguments: String::new(),
+                    },
+                    _ => Operation::Delete { path },
+                };
+                let ttl = Duration::from_secs(below(&mut dice, 400).into());
+                let priority = below(&mut dice, 3) as i16;
+                open.insert(world.enqueue_with(
+                    &endpoint,
+                    operation,
+                    QueueOptions {
+                        ttl,
+                        priority,
+                        format: None,
+                    },
+                ));
+            }
+            15 => {
+                let operation = below(&mut dice, 200).into();
+                open.insert(world.begin_cancel(&endpoint, operation));
+            }
+            16 if below(&mut dice, 10) == 0 => {
                 world.remove(&endpoint);
             }
             _ => world.pass(Duration::from_millis(below(&mut dice, 8000).into())),
@@ -251,12 +284,32 @@ fn run(seed: u64, rounds: u32) {
         for (id, _) in world.replies.drain(..) {
             assert!(open.remove(&id), "a reply to nobody, or twice");
         }
-        world.events.clear();
+        for (_, kind) in world.events.drain(..) {
+            if let EventKind::Operation(operation) = kind {
+                match operation.has_ended() {
+                    true => assert!(queued.remove(&operation.id), "it ended twice"),
+                    false => drop(queued.insert(operation.id)),
+                }
+            }
+        }
     }
     let stats = world.stats();
     assert!(stats.devices <= 20);
     // Everything ends: after the longest deadline nobody waits any more.
-    world.seconds(500);
+    world.seconds(1000);
+    if let Some((through, _)) = world.persisted.last() {
+        let through = *through;
+        world.durable_through(through);
+        world.seconds(1000);
+    }
+    for (_, kind) in world.events.drain(..) {
+        if let EventKind::Operation(operation) = kind
+            && operation.has_ended()
+        {
+            assert!(queued.remove(&operation.id), "it ended twice");
+        }
+    }
+    assert!(queued.is_empty(), "{} never ended", queued.len());
     for (id, _) in world.replies.drain(..) {
         assert!(open.remove(&id), "a reply to nobody, or twice");
     }

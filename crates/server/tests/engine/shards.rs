@@ -157,3 +157,33 @@ fn a_shard_that_lost_an_endpoint_removes_nothing_from_the_store() {
     worlds[1].seconds(61);
     assert_eq!(removals(&worlds[1]), 1);
 }
+
+#[test]
+fn a_queue_follows_its_device_to_another_shard() {
+    let (_, mut worlds) = shards();
+    let mut peer = Peer::up(1, &mut worlds[0]);
+    let path = Path::resource(3, 0, 0);
+    let first = worlds[0].must_enqueue("dev-1", read(path));
+    let second = worlds[0].must_enqueue("dev-1", read(path));
+    let old = worlds[0].request();
+    // The device comes to another shard, which sends the first one again at once.
+    let register = peer.register_message(&["lt=300", "lwm2m=1.1", "b=U"], LIST);
+    let sent = worlds[2].datagram(peer.address, &register);
+    assert_eq!(sent[1].path(), "/3/0/0");
+    // The answer to the older request comes to nothing, and so does the end of its registration.
+    worlds[0].answer(&old, Code::CONTENT, &[TEXT], b"old");
+    let (_, endpoint, epoch) = worlds[2].evicted.remove(0);
+    worlds[0].input(Input::Command(Command::Evict { endpoint, epoch }));
+    assert!(worlds[0].ended.is_empty());
+    worlds[2].answer(&sent[1], Code::CONTENT, &[TEXT], b"new");
+    let request = worlds[2].request();
+    worlds[2].answer(&request, Code::CONTENT, &[TEXT], b"new");
+    assert_eq!(worlds[2].ended, [first, second]);
+    // Queued where the device is not, because it moved just then.
+    let third = worlds[1].must_enqueue("dev-1", read(path));
+    let endpoint = "dev-1".to_owned();
+    worlds[2].input(Input::Command(Command::Look { endpoint }));
+    let request = worlds[2].request();
+    worlds[2].answer(&request, Code::CONTENT, &[TEXT], b"new");
+    assert_eq!(worlds[2].ended, [first, second, third]);
+}

@@ -9,8 +9,8 @@ use dunlin_lwm2m::definition::ResourceType;
 use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{DataType, ObjectVersion, OwnedRecord, Path};
 use dunlin_server::api::{
-    AttributeChanges, Device, DeviceOperation, EventKind, OperateError, OperateOptions, Outcome,
-    Stats, Wish,
+    AttributeChanges, Device, DeviceOperation, EventKind, NotCancelled, OperateError,
+    OperateOptions, OperationState, Outcome, QueueOptions, QueuedOperation, Stats, Wish,
 };
 use dunlin_server::directory::Directory;
 use dunlin_server::shard::{
@@ -101,6 +101,7 @@ pub struct World {
     pub replies: Vec<(u64, Reply)>,
     pub handed_over: Vec<(u16, SocketAddr, Vec<u8>)>,
     pub evicted: Vec<(u16, String, u64)>,
+    pub ended: Vec<u64>,
     next_id: u64,
 }
 
@@ -145,6 +146,7 @@ impl World {
             replies: Vec::new(),
             handed_over: Vec::new(),
             evicted: Vec::new(),
+            ended: Vec::new(),
             next_id: 1,
         }
     }
@@ -163,6 +165,7 @@ impl World {
                 Output::Handover { shard, from, bytes } => {
                     self.handed_over.push((shard, from, bytes.to_vec()));
                 }
+                Output::Ended { operation } => self.ended.push(operation),
                 Output::Evict {
                     shard,
                     endpoint,
@@ -249,6 +252,102 @@ impl World {
             Reply::Operated(outcome) => Some(outcome),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Queues an operation; the reply may wait for the store.
+    pub fn enqueue(&mut self, endpoint: &str, operation: DeviceOperation) -> u64 {
+        self.enqueue_with(endpoint, operation, QueueOptions::default())
+    }
+
+    pub fn enqueue_with(
+        &mut self,
+        endpoint: &str,
+        operation: DeviceOperation,
+        queue: QueueOptions,
+    ) -> u64 {
+        let id = self.id();
+        self.input(Input::Command(Command::Enqueue {
+            id,
+            endpoint: endpoint.to_owned(),
+            operation,
+            queue,
+        }));
+        id
+    }
+
+    /// Asks for an operation that is queued if the device uses queue mode.
+    pub fn request_of(&mut self, endpoint: &str, operation: DeviceOperation) -> u64 {
+        let id = self.id();
+        self.input(Input::Command(Command::Request {
+            id,
+            endpoint: endpoint.to_owned(),
+            operation,
+            options: OperateOptions {
+                format: None,
+                timeout: Duration::from_secs(30),
+            },
+            queue: QueueOptions::default(),
+        }));
+        id
+    }
+
+    /// The reply to an operation that was queued.
+    pub fn queued(
+        &mut self,
+        id: u64,
+    ) -> Option<Result<(Arc<QueuedOperation>, bool), OperateError>> {
+        match self.reply(id)? {
+            Reply::Queued(queued) => Some(queued),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Queues an operation, which must be taken at once; its number.
+    pub fn must_enqueue(&mut self, endpoint: &str, operation: DeviceOperation) -> u64 {
+        let id = self.enqueue(endpoint, operation);
+        self.queued(id).expect("at once").expect("taken").0.id
+    }
+
+    pub fn cancel(
+        &mut self,
+        endpoint: &str,
+        operation: u64,
+    ) -> Result<Arc<QueuedOperation>, NotCancelled> {
+        let id = self.begin_cancel(endpoint, operation);
+        match self.reply(id) {
+            Some(Reply::Cancelled(cancelled)) => cancelled,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Cancels an operation; the reply may wait for the store.
+    pub fn begin_cancel(&mut self, endpoint: &str, operation: u64) -> u64 {
+        let id = self.id();
+        self.input(Input::Command(Command::Cancel {
+            id,
+            endpoint: endpoint.to_owned(),
+            operation,
+        }));
+        id
+    }
+
+    pub fn set_awake_time(&mut self, endpoint: &str, seconds: Option<u32>) {
+        let id = self.id();
+        self.input(Input::Command(Command::SetAwakeTime {
+            id,
+            endpoint: endpoint.to_owned(),
+            seconds,
+        }));
+        assert!(matches!(self.reply(id), Some(Reply::AwakeTimeSet(true))));
+    }
+
+    /// How an operation stands by the last event about it.
+    pub fn state(&self, operation: u64) -> OperationState {
+        let states = self.events.iter().rev().filter_map(|(_, kind)| match kind {
+            EventKind::Operation(found) if found.id == operation => Some(found.state.clone()),
+            _ => None,
+        });
+        states.into_iter().next().expect("an event about it")
     }
 
     pub fn device(&mut self, endpoint: &str) -> Option<Device> {

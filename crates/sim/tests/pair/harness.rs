@@ -277,6 +277,14 @@ impl Pair {
             let home = usize::from(directory.home(&stored.endpoint));
             assert!(self.shards[home].restore_values(stored.clone()));
         }
+        for stored in self.store.operations.values() {
+            let home = usize::from(directory.home(&stored.endpoint));
+            self.shards[home].restore_operation(self.now, stored.clone(), &mut self.rng);
+        }
+        for stored in self.store.awake_times.values() {
+            let home = usize::from(directory.home(&stored.endpoint));
+            self.shards[home].restore_awake_time(stored);
+        }
         self.restarts_at = None;
     }
 
@@ -373,6 +381,7 @@ impl Pair {
                 Output::Handover { shard, from, bytes } => {
                     Todo::Mail(shard, Mail::Datagram(from, bytes.to_vec()))
                 }
+                Output::Ended { .. } => continue,
                 Output::Evict {
                     shard,
                     endpoint,

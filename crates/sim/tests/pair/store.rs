@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use dunlin_coap::Instant;
-use dunlin_server::shard::{Persist, StoredRegistration, StoredValues, StoredWish};
+use dunlin_server::api::QueuedOperation;
+use dunlin_server::shard::{
+    Persist, StoredAwakeTime, StoredRegistration, StoredValues, StoredWish,
+};
 
 struct Pending {
     at: Instant,
@@ -18,6 +21,8 @@ pub(crate) struct Store {
     pub(crate) registrations: BTreeMap<String, StoredRegistration>,
     pub(crate) wishes: BTreeMap<(String, u64), StoredWish>,
     pub(crate) values: BTreeMap<(String, u64), StoredValues>,
+    pub(crate) operations: BTreeMap<u64, QueuedOperation>,
+    pub(crate) awake_times: BTreeMap<String, StoredAwakeTime>,
     /// Of removed registrations: nothing older comes back.
     removed: BTreeMap<String, u64>,
     pending: VecDeque<Pending>,
@@ -31,6 +36,8 @@ impl Store {
             registrations: BTreeMap::new(),
             wishes: BTreeMap::new(),
             values: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            awake_times: BTreeMap::new(),
             removed: BTreeMap::new(),
             pending: VecDeque::new(),
             delay,
@@ -90,6 +97,18 @@ impl Store {
             Persist::RemoveWish { endpoint, id } => {
                 self.wishes.remove(&(endpoint.clone(), id));
                 self.values.remove(&(endpoint, id));
+            }
+            Persist::Operation(new) => {
+                let stored = self.operations.get(&new.id);
+                if stored.is_none_or(|stored| stored.revision() < new.revision()) {
+                    self.operations.insert(new.id, QueuedOperation::clone(&new));
+                }
+            }
+            Persist::RemoveOperation(id) => {
+                self.operations.remove(&id);
+            }
+            Persist::AwakeTime(new) => {
+                self.awake_times.insert(new.endpoint.clone(), new);
             }
             Persist::Values(values) => {
                 let key = (values.endpoint.clone(), values.wish);
