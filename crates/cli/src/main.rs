@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod device;
 mod echo;
+mod models;
 mod object;
 mod reads;
 mod remote;
@@ -126,7 +127,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Device(args) => device::run(&args),
         Command::Remote(call) => remote::run(&call.remote, call.command),
-        Command::Object(command) => object::run(command),
+        Command::Object(command) => return object::run(command),
         Command::Sim(command) => sim::run(command),
         Command::Bench(args) => bench::run(&args),
         Command::Echo(args) => echo::run(&args),

@@ -5,10 +5,12 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use dunlin_lwm2m::Models;
 use dunlin_server::{Server, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -38,6 +40,10 @@ pub(crate) struct ServeArgs {
     /// Threads with a socket each [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     shards: Option<u16>,
+    /// Folder with object definitions (3303.xml; old versions in version_history/), such as a copy of
+    /// the OMA registry; they take precedence over those that dunlin brings along
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
     /// Keep each shard on a CPU of its own; for machines that do little else
     #[arg(long)]
     pin: bool,
@@ -78,7 +84,12 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     if !args.memory {
         make_private(&args.data)?;
     }
+    let models = match &args.models {
+        Some(folder) => crate::models::load(folder)?,
+        None => Models::embedded(),
+    };
     let server = Server::start(ServerConfig {
+        models: Arc::new(models),
         coap: args.coap,
         shards: args.shards.map_or(0, usize::from),
         data: (!args.memory).then(|| args.data.clone()),

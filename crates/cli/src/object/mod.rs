@@ -1,10 +1,12 @@
 //! `dunlin object`: check, print and turn into Rust what object definition files say.
 
 mod generate;
+mod lint;
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -13,12 +15,9 @@ use dunlin_lwm2m::{DataType, Models};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Check object definition files
-    #[command(
-        after_help = "Example:\n  dunlin object lint 3303.xml\n\nEach finding names the file, \
-        line and column, and in brackets the rule: a number of the OMA editor, `schema` or `xml`."
-    )]
-    Lint(LintArgs),
+    /// Check object definition files, or a whole registry
+    #[command(after_help = lint::EXAMPLES)]
+    Lint(lint::LintArgs),
     /// Print an object definition
     #[command(after_help = "Examples:\n  dunlin object show 3303\n  dunlin object show door.xml")]
     Show(ShowArgs),
@@ -28,58 +27,38 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct LintArgs {
-    /// XML files
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
-}
-
-#[derive(Args, Debug)]
 pub(crate) struct ShowArgs {
     /// XML file, or the id of an object that dunlin brings along
     object: String,
 }
 
-pub(crate) fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Lint(args) => {
-            let findings = lint(&args.files, &mut io::stdout().lock())?;
-            if findings > 0 {
-                let files = args.files.len();
-                bail!("{findings} findings in {files} files");
-            }
-            Ok(())
+/// Runs a command and tells how it ended: 1 when lint found something, 2 when something could not
+/// be done.
+pub(crate) fn run(command: Command) -> ExitCode {
+    let result = match command {
+        Command::Lint(args) => lint::run(&args, &mut io::stdout().lock()),
+        Command::Show(args) => show_all(&args).map(|()| 0),
+        Command::Generate(args) => generate::run(&args).map(|()| 0),
+    };
+    match result {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(count) => {
+            eprintln!("dunlin: {}", lint::verdict(count));
+            ExitCode::FAILURE
         }
-        Command::Show(args) => {
-            let mut out = io::stdout().lock();
-            for object in load(&args.object)? {
-                show(&object, &mut out)?;
-            }
-            Ok(())
+        Err(error) => {
+            eprintln!("dunlin: {error:#}");
+            ExitCode::from(2)
         }
-        Command::Generate(args) => generate::run(&args),
     }
 }
 
-/// Writes the findings of all files, and tells how many there are.
-pub(crate) fn lint(files: &[PathBuf], out: &mut impl Write) -> anyhow::Result<usize> {
-    let mut count = 0;
-    for path in files {
-        for finding in model::lint(&read(path)?) {
-            count += 1;
-            let position = finding.position;
-            writeln!(
-                out,
-                "{}:{}:{}: {} [{}]",
-                path.display(),
-                position.line,
-                position.column,
-                finding.message,
-                finding.rule
-            )?;
-        }
+fn show_all(args: &ShowArgs) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    for object in load(&args.object)? {
+        show(&object, &mut out)?;
     }
-    Ok(count)
+    Ok(())
 }
 
 /// Writes a definition as a table.
@@ -178,7 +157,7 @@ fn load_file(path: &Path) -> anyhow::Result<Vec<ObjectModel>> {
 
 /// The files of a folder whose names are those of definitions (`3303.xml`, `3303-1_0.xml`), in
 /// ascending order of ids.
-fn definition_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn definition_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder)
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let mut files = Vec::new();
@@ -205,33 +184,13 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn objects_file(name: &str) -> PathBuf {
+    pub(crate) fn objects_file(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../objects")
             .join(name)
-    }
-
-    #[test]
-    fn lint_names_file_line_and_rule() {
-        let good = objects_file("3303.xml");
-        let mut out = Vec::new();
-        assert_eq!(lint(std::slice::from_ref(&good), &mut out).unwrap(), 0);
-        assert!(out.is_empty());
-        let text = fs::read_to_string(good).unwrap();
-        let bad = std::env::temp_dir().join(format!("dunlin-lint-{}.xml", std::process::id()));
-        fs::write(&bad, text.replacen("<Type>Time<", "<Type>Date<", 1)).unwrap();
-        let count = lint(std::slice::from_ref(&bad), &mut out);
-        fs::remove_file(&bad).unwrap();
-        assert_eq!(count.unwrap(), 1);
-        let out = String::from_utf8(out).unwrap();
-        assert!(
-            out.starts_with(&format!("{}:19:9: type \"Date\"", bad.display())),
-            "{out}"
-        );
-        assert!(out.ends_with("[412]\n"), "{out}");
     }
 
     #[test]

@@ -38,8 +38,39 @@ impl fmt::Display for Rule {
         match self {
             Self::WellFormed => f.write_str("xml"),
             Self::Schema => f.write_str("schema"),
-            Self::Check(number) => write!(f, "{number}"),
+            Self::Check(number) => write!(f, "{number:03}"),
             Self::Sense => f.write_str("sense"),
+        }
+    }
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// A matter of form: layout, notation, wording. Readers manage.
+    Warning,
+    /// The schema, or what other parties rely on, is violated.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+impl Rule {
+    /// How bad it is to break this rule.
+    pub const fn severity(self) -> Severity {
+        match self {
+            // Files nobody lists, line ends, notation of ranges, typographic quotes, texts that
+            // differ, versions left out that have a default.
+            Self::Check(50 | 201 | 202 | 406..=408 | 416..=418 | 420) => Severity::Warning,
+            Self::Check(465 | 541 | 551 | 570 | 601..=605 | 700..=705 | 800) => Severity::Warning,
+            Self::WellFormed | Self::Schema | Self::Check(_) | Self::Sense => Severity::Error,
         }
     }
 }
@@ -55,6 +86,17 @@ pub struct Finding {
     pub message: String,
     /// Whether the definition cannot be used; such a file does not load even leniently.
     pub fatal: bool,
+}
+
+impl Finding {
+    /// How bad it is.
+    pub const fn severity(&self) -> Severity {
+        if self.fatal {
+            Severity::Error
+        } else {
+            self.rule.severity()
+        }
+    }
 }
 
 impl fmt::Display for Finding {

@@ -9,23 +9,30 @@
 //! assert_eq!(device.resource(9).unwrap().name, "Battery Level");
 //! ```
 
+mod common;
+mod document;
 mod embedded;
 mod finding;
 pub mod generate;
+mod object_list;
 mod range;
 mod reader;
 mod registry;
+mod registry_lint;
 mod units;
 mod xml;
 
+#[cfg(test)]
+mod registry_tests;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 
-pub use finding::{Finding, Position, Rule};
+pub use finding::{Finding, Position, Rule, Severity};
 pub use range::parse_range;
 pub use registry::Models;
+pub use registry_lint::{Files, Registry};
 pub use units::is_known_unit;
 pub use xml::{MAX_FILE_BYTES, ModelError, Strictness, lint, parse};
 

@@ -2,25 +2,21 @@
 
 use roxmltree::{Document, Node};
 
+use super::common::REUSABLE;
+use super::document::{Child, Sequence, Source, XSI, unsigned_short};
+use super::object_list::{Entry, squeezed};
 use super::range::is_wrong_notation;
+use super::registry_lint::Context;
 use super::xml::end_of;
-use super::{Finding, ObjectModel, Position, ResourceModel, Rule, is_known_unit, parse_range};
+use super::{Finding, ObjectModel, Position, ResourceModel, Rule, parse_range};
 use crate::definition::Operations;
 use crate::{DataType, MAX_ID, ObjectVersion, Version};
-
-/// The most findings that are listed.
-const MAX_FINDINGS: usize = 1000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Schema {
     V1_0,
     V1_1,
 }
-
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
-
-/// Children in the order of the schema, and whether each must be there.
-type Sequence = &'static [(&'static str, bool)];
 
 const OBJECT: Sequence = &[
     ("Name", true),
@@ -46,20 +42,10 @@ const ITEM: Sequence = &[
     ("Description", true),
 ];
 
-/// An element by its name, with its text.
-struct Child<'a, 'input> {
-    node: Node<'a, 'input>,
-    /// White space around it is cut off; the schema cuts nothing.
-    text: String,
-    raw: String,
-}
-
 pub(super) struct Reader<'a, 'input> {
-    document: &'a Document<'input>,
-    /// Where each line starts, in bytes.
-    lines: Vec<usize>,
+    source: Source<'a, 'input>,
     schema: Schema,
-    findings: Vec<Finding>,
+    context: &'a Context<'a>,
 }
 
 impl<'a, 'input> Reader<'a, 'input> {
@@ -68,61 +54,22 @@ impl<'a, 'input> Reader<'a, 'input> {
     pub(super) fn read(
         document: &'a Document<'input>,
         text: &str,
+        context: &'a Context<'a>,
     ) -> (Vec<ObjectModel>, Vec<Finding>) {
         let mut reader = Self {
-            document,
-            lines: std::iter::once(0)
-                .chain(text.match_indices('\n').map(|(index, _)| index + 1))
-                .collect(),
+            source: Source::new(document),
             schema: Schema::V1_1,
-            findings: Vec::new(),
+            context,
         };
         reader.check_bytes(text);
         let objects = reader.file();
-        (objects, reader.findings)
-    }
-
-    fn find(&mut self, rule: Rule, node: Node<'_, '_>, message: impl Into<String>) {
-        self.add(rule, node, message.into(), false);
-    }
-
-    /// For what makes the definition unusable.
-    fn fail(&mut self, rule: Rule, node: Node<'_, '_>, message: impl Into<String>) {
-        self.add(rule, node, message.into(), true);
-    }
-
-    fn add(&mut self, rule: Rule, node: Node<'_, '_>, message: String, fatal: bool) {
-        if self.findings.len() >= MAX_FINDINGS {
-            // The file must not load because its fatal fault comes late.
-            if let Some(last) = self.findings.last_mut().filter(|_| fatal) {
-                last.fatal = true;
-            }
-            return;
-        }
-        let position = self.position(node.range().start);
-        self.findings.push(Finding {
-            rule,
-            position,
-            message,
-            fatal,
-        });
-    }
-
-    fn position(&self, offset: usize) -> Position {
-        let line = self.lines.partition_point(|start| *start <= offset);
-        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let before = self.document.input_text().get(start..offset);
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        Position {
-            line: number(line),
-            column: number(before.map_or(0, |before| before.chars().count())).saturating_add(1),
-        }
+        (objects, reader.source.findings)
     }
 
     /// Checks 406 to 408: how the bytes are laid out.
     fn check_bytes(&mut self, text: &str) {
         let mut add = |number, position, message: &str| {
-            self.findings.push(Finding {
+            self.source.findings.push(Finding {
                 rule: Rule::Check(number),
                 position,
                 message: message.to_owned(),
@@ -153,29 +100,29 @@ impl<'a, 'input> Reader<'a, 'input> {
     }
 
     fn file(&mut self) -> Vec<ObjectModel> {
-        let root = self.document.root_element();
+        let root = self.source.root();
         if root.tag_name().name() != "LWM2M" {
             let message = format!(
                 "the root element is <{}>; a definition file has <LWM2M>",
                 root.tag_name().name()
             );
-            self.fail(Rule::Schema, root, message);
+            self.source.fail(Rule::Schema, root, message);
             return Vec::new();
         }
         self.schema_location(root);
-        self.check_attributes(root, &[]);
-        self.check_no_text(root);
+        self.source.check_attributes(root, &[]);
+        self.source.check_no_text(root);
         let mut objects = Vec::new();
         for child in root.children().filter(Node::is_element) {
             if child.tag_name().name() == "Object" {
                 objects.extend(self.object(child));
             } else {
                 let message = format!("unknown element <{}>", child.tag_name().name());
-                self.find(Rule::Schema, child, message);
+                self.source.find(Rule::Schema, child, message);
             }
         }
-        if objects.is_empty() && !self.findings.iter().any(|finding| finding.fatal) {
-            self.fail(
+        if objects.is_empty() && !self.source.findings.iter().any(|finding| finding.fatal) {
+            self.source.fail(
                 Rule::Schema,
                 root,
                 "no <Object>; a file defines at least one",
@@ -187,7 +134,7 @@ impl<'a, 'input> Reader<'a, 'input> {
     /// Checks 404 and 405.
     fn schema_location(&mut self, root: Node<'_, '_>) {
         let Some(location) = root.attribute((XSI, "noNamespaceSchemaLocation")) else {
-            self.find(
+            self.source.find(
                 Rule::Check(404),
                 root,
                 "no xsi:noNamespaceSchemaLocation; name the schema the file follows",
@@ -207,26 +154,26 @@ impl<'a, 'input> Reader<'a, 'input> {
                     "unknown schema {location}; use \
                      http://www.openmobilealliance.org/tech/profiles/LWM2M-v1_1.xsd"
                 );
-                self.find(Rule::Check(405), root, message);
+                self.source.find(Rule::Check(405), root, message);
             }
         }
     }
 
     fn object(&mut self, node: Node<'a, 'input>) -> Option<ObjectModel> {
-        self.check_attributes(node, &["ObjectType"]);
+        self.source.check_attributes(node, &["ObjectType"]);
         if node.attribute("ObjectType").is_none() {
-            self.find(
+            self.source.find(
                 Rule::Schema,
                 node,
                 "ObjectType is missing; write ObjectType=\"MODefinition\"",
             );
         }
-        self.check_no_text(node);
-        self.check_sequence(node, OBJECT);
-        let name = self.text(node, "Name");
-        let description = self.text(node, "Description1");
-        self.check_characters(node, "Description1", 700);
-        self.check_characters(node, "Description2", 705);
+        self.source.check_no_text(node);
+        self.source.check_sequence(node, OBJECT);
+        let name = self.source.text(node, "Name");
+        let description = self.source.text(node, "Description1");
+        self.source.check_characters(node, "Description1", 700);
+        self.source.check_characters(node, "Description2", 705);
         let id = self.object_id(node);
         let version = self.object_version(node);
         let lwm2m_version = self.lwm2m_version(node);
@@ -237,31 +184,34 @@ impl<'a, 'input> Reader<'a, 'input> {
             id: id?,
             name,
             description,
-            urn: self.text(node, "ObjectURN"),
+            urn: self.source.text(node, "ObjectURN"),
             lwm2m_version,
             version: version?,
             multiple: multiple?,
             mandatory: mandatory?,
             resources: resources?,
-            description2: self.text(node, "Description2"),
+            description2: self.source.text(node, "Description2"),
         };
         self.check_urn(node, &object);
+        self.check_listed(node, &object);
         Some(object)
     }
 
     fn object_id(&mut self, node: Node<'a, 'input>) -> Option<u16> {
-        let Some(child) = self.child(node, "ObjectID") else {
-            self.fail(Rule::Schema, node, "<ObjectID> is missing");
+        let Some(child) = self.source.child(node, "ObjectID") else {
+            self.source
+                .fail(Rule::Schema, node, "<ObjectID> is missing");
             return None;
         };
         let id = unsigned_short(&child.text);
         match id {
             None => {
                 let message = format!("ObjectID {:?} is no number from 0 to 65535", child.text);
-                self.fail(Rule::Schema, child.node, message);
+                self.source.fail(Rule::Schema, child.node, message);
             }
             Some(MAX_ID) => {
-                self.fail(Rule::Sense, child.node, "object id 65535 is reserved");
+                self.source
+                    .fail(Rule::Sense, child.node, "object id 65535 is reserved");
                 return None;
             }
             Some(_) => {}
@@ -270,8 +220,8 @@ impl<'a, 'input> Reader<'a, 'input> {
     }
 
     fn object_version(&mut self, node: Node<'a, 'input>) -> Option<ObjectVersion> {
-        let Some(child) = self.child(node, "ObjectVersion") else {
-            self.find(
+        let Some(child) = self.source.child(node, "ObjectVersion") else {
+            self.source.find(
                 Rule::Check(800),
                 node,
                 "<ObjectVersion> is missing, 1.0 is assumed; add it",
@@ -288,15 +238,15 @@ impl<'a, 'input> Reader<'a, 'input> {
                     "ObjectVersion {:?} is no version; write major.minor, as in 1.0",
                     child.text
                 );
-                self.fail(Rule::Sense, child.node, message);
+                self.source.fail(Rule::Sense, child.node, message);
                 None
             }
         }
     }
 
     fn lwm2m_version(&mut self, node: Node<'a, 'input>) -> Option<Version> {
-        let Some(child) = self.child(node, "LWM2MVersion") else {
-            self.find(
+        let Some(child) = self.source.child(node, "LWM2MVersion") else {
+            self.source.find(
                 Rule::Check(800),
                 node,
                 "<LWM2MVersion> is missing, 1.0 is assumed; add it",
@@ -309,7 +259,7 @@ impl<'a, 'input> Reader<'a, 'input> {
                 "LWM2MVersion {:?} is no enabler version; write 1.0, 1.1 or 1.2",
                 child.text
             );
-            self.find(Rule::Check(403), child.node, message);
+            self.source.find(Rule::Check(403), child.node, message);
         }
         version
     }
@@ -322,27 +272,94 @@ impl<'a, 'input> Reader<'a, 'input> {
         let is_explicit = object.version == ObjectVersion::V1_0 && object.urn == explicit;
         if object.urn != expected && !is_explicit {
             let at = self
+                .source
                 .child(node, "ObjectURN")
                 .map_or(node, |child| child.node);
             let message = format!("ObjectURN is {:?}, expected {expected}", object.urn);
-            self.find(Rule::Check(210), at, message);
+            self.source.find(Rule::Check(210), at, message);
+        }
+    }
+
+    /// Checks 400 to 402: what the list of a registry says of this version.
+    fn check_listed(&mut self, node: Node<'a, 'input>, object: &ObjectModel) {
+        let context = self.context;
+        let listed: Vec<&Entry> = context
+            .list
+            .iter()
+            .filter(|entry| entry.version == Some(object.version))
+            .collect();
+        let Some(entry) = listed.iter().find(|entry| entry.id == object.id) else {
+            // An object of its own is not listed yet; one that has another's URN or name is
+            // mistaken about its id.
+            let same = listed.iter().find(|entry| entry.urn == object.urn);
+            if let Some(entry) = same {
+                let at = self.source.at(node, "ObjectID");
+                let message = format!(
+                    "ObjectID is {}, the list has {} for this URN",
+                    object.id, entry.id
+                );
+                self.source.find(Rule::Check(400), at, message);
+            }
+            return;
+        };
+        for (found, expected, name, number) in [
+            (&object.urn, &entry.urn, "ObjectURN", 401),
+            (&object.name, &entry.name, "Name", 402),
+        ] {
+            if found != expected {
+                let at = self.source.at(node, name);
+                let message = format!("{name} is {found:?}, the list has {expected:?}");
+                self.source.find(Rule::Check(number), at, message);
+            }
+        }
+    }
+
+    /// Checks 450 and 460 to 465: a reusable resource is the same in all objects.
+    fn check_reusable(&mut self, node: Node<'a, 'input>, id: u16) {
+        let Some(common) = self.context.common.filter(|_| REUSABLE.contains(&id)) else {
+            return;
+        };
+        let Some(resource) = common.get(&id) else {
+            let message = format!("resource {id} is not in Common.xml; use an id below 2048");
+            self.source.find(Rule::Check(450), node, message);
+            return;
+        };
+        for (name, registered, number) in [
+            ("Name", &resource.name, 460),
+            ("Operations", &resource.operations, 461),
+            ("Type", &resource.data_type, 462),
+            ("RangeEnumeration", &resource.range, 463),
+            ("Units", &resource.units, 464),
+            ("Description", &resource.description, 465),
+        ] {
+            let found = self.source.text(node, name);
+            if squeezed(&found) != squeezed(registered) {
+                let at = self.source.at(node, name);
+                let message = if name == "Description" {
+                    format!("the description of resource {id} differs from the registered one")
+                } else {
+                    format!("{name} of resource {id} is {found:?}, registered is {registered:?}")
+                };
+                self.source.find(Rule::Check(number), at, message);
+            }
         }
     }
 
     fn resources(&mut self, node: Node<'a, 'input>) -> Option<Vec<ResourceModel>> {
-        let Some(child) = self.child(node, "Resources") else {
-            self.fail(Rule::Schema, node, "<Resources> is missing");
+        let Some(child) = self.source.child(node, "Resources") else {
+            self.source
+                .fail(Rule::Schema, node, "<Resources> is missing");
             return None;
         };
-        self.check_attributes(child.node, &[]);
-        self.check_no_text(child.node);
+        self.source.check_attributes(child.node, &[]);
+        self.source.check_no_text(child.node);
         let mut resources = Vec::new();
         let mut complete = true;
         let mut any = false;
         for item in child.node.children().filter(Node::is_element) {
             if item.tag_name().name() != "Item" {
                 let message = format!("unknown element <{}>", item.tag_name().name());
-                self.find(Rule::Schema, item, message);
+                self.source.find(Rule::Schema, item, message);
                 continue;
             }
             any = true;
@@ -356,13 +373,19 @@ impl<'a, 'input> Reader<'a, 'input> {
             if let [(first, _), (second, item)] = pair
                 && first.id == second.id
             {
+                let rule = if REUSABLE.contains(&second.id) {
+                    Rule::Check(451)
+                } else {
+                    Rule::Sense
+                };
                 let message = format!("resource {} stands twice", second.id);
-                self.fail(Rule::Sense, *item, message);
+                self.source.fail(rule, *item, message);
                 complete = false;
             }
         }
         if !any {
-            self.find(Rule::Schema, child.node, "<Resources> without an <Item>");
+            self.source
+                .find(Rule::Schema, child.node, "<Resources> without an <Item>");
         }
         complete.then(|| {
             resources
@@ -373,33 +396,43 @@ impl<'a, 'input> Reader<'a, 'input> {
     }
 
     fn item(&mut self, node: Node<'a, 'input>) -> Option<ResourceModel> {
-        self.check_attributes(node, &["ID"]);
-        self.check_no_text(node);
-        self.check_sequence(node, ITEM);
+        self.source.check_attributes(node, &["ID"]);
+        self.source.check_no_text(node);
+        self.source.check_sequence(node, ITEM);
         let id = self.item_id(node);
-        let name = self.text(node, "Name");
+        if let Some(id) = id {
+            self.check_reusable(node, id);
+        }
+        let name = self.source.text(node, "Name");
         if name.is_empty() {
-            self.find(Rule::Check(410), node, "the resource has no name");
+            self.source
+                .find(Rule::Check(410), node, "the resource has no name");
         }
-        let description = self.text(node, "Description");
+        let description = self.source.text(node, "Description");
         if description.is_empty() {
-            self.find(Rule::Check(416), node, "the resource has no description");
+            self.source
+                .find(Rule::Check(416), node, "the resource has no description");
         }
-        self.check_characters(node, "Description", 420);
+        self.source.check_characters(node, "Description", 420);
         let operations = self.operations(node);
         let multiple = self.flag(node, "MultipleInstances", "Multiple", "Single", 414);
         let mandatory = self.flag(node, "Mandatory", "Mandatory", "Optional", 415);
         let (operations, multiple) = (operations?, multiple?);
         let data_type = self.data_type(node, operations, multiple)?;
-        let range_text = self.text(node, "RangeEnumeration");
+        let range_text = self.source.text(node, "RangeEnumeration");
         if is_wrong_notation(&range_text) {
             let message = format!("range {range_text:?}; write it with two dots, as in 0..255");
-            self.find(Rule::Check(418), self.at(node, "RangeEnumeration"), message);
+            self.source.find(
+                Rule::Check(418),
+                self.source.at(node, "RangeEnumeration"),
+                message,
+            );
         }
-        let units = self.text(node, "Units");
-        if !units.is_empty() && !is_known_unit(&units) {
+        let units = self.source.text(node, "Units");
+        if !units.is_empty() && !self.context.units.contains(&units) {
             let message = format!("unit {units:?} is not registered for SenML");
-            self.find(Rule::Check(417), self.at(node, "Units"), message);
+            self.source
+                .find(Rule::Check(417), self.source.at(node, "Units"), message);
         }
         Some(ResourceModel {
             id: id?,
@@ -418,24 +451,27 @@ impl<'a, 'input> Reader<'a, 'input> {
     fn item_id(&mut self, node: Node<'a, 'input>) -> Option<u16> {
         match node.attribute("ID").map(unsigned_short) {
             Some(Some(MAX_ID)) => {
-                self.fail(Rule::Sense, node, "resource id 65535 is reserved");
+                self.source
+                    .fail(Rule::Sense, node, "resource id 65535 is reserved");
                 None
             }
             Some(Some(id)) => Some(id),
             Some(None) => {
-                self.fail(Rule::Schema, node, "ID is no number from 0 to 65535");
+                self.source
+                    .fail(Rule::Schema, node, "ID is no number from 0 to 65535");
                 None
             }
             None => {
-                self.fail(Rule::Schema, node, "ID is missing; write <Item ID=\"0\">");
+                self.source
+                    .fail(Rule::Schema, node, "ID is missing; write <Item ID=\"0\">");
                 None
             }
         }
     }
 
     fn operations(&mut self, node: Node<'a, 'input>) -> Option<Operations> {
-        let Some(child) = self.child(node, "Operations") else {
-            self.fail(
+        let Some(child) = self.source.child(node, "Operations") else {
+            self.source.fail(
                 Rule::Check(411),
                 node,
                 "<Operations> is missing; it may be empty, but must be there",
@@ -450,7 +486,7 @@ impl<'a, 'input> Reader<'a, 'input> {
             "E" => Operations::E,
             text => {
                 let message = format!("operations {text:?}; write R, W, RW, E or nothing");
-                self.fail(Rule::Check(411), child.node, message);
+                self.source.fail(Rule::Check(411), child.node, message);
                 return None;
             }
         };
@@ -465,8 +501,8 @@ impl<'a, 'input> Reader<'a, 'input> {
         operations: Operations,
         multiple: bool,
     ) -> Option<Option<DataType>> {
-        let at = self.at(node, "Type");
-        let child = self.child(node, "Type");
+        let at = self.source.at(node, "Type");
+        let child = self.source.child(node, "Type");
         let text = child.as_ref().map_or("", |child| child.text.as_str());
         let data_type = match text {
             "" => None,
@@ -476,7 +512,7 @@ impl<'a, 'input> Reader<'a, 'input> {
                         "type {text:?}; write String, Integer, Unsigned Integer, Float, Boolean, \
                          Opaque, Time, Objlnk, Corelnk, or nothing for an executable resource"
                     );
-                    self.fail(Rule::Check(412), at, message);
+                    self.source.fail(Rule::Check(412), at, message);
                     return None;
                 };
                 Some(known)
@@ -488,11 +524,11 @@ impl<'a, 'input> Reader<'a, 'input> {
         let is_new = matches!(data_type, Some(DataType::Unsigned | DataType::CoreLink));
         if is_new && self.schema == Schema::V1_0 {
             let message = format!("type {text} is not in LWM2M.xsd; refer to LWM2M-v1_1.xsd");
-            self.find(Rule::Schema, at, message);
+            self.source.find(Rule::Schema, at, message);
         }
         if !operations.is_executable() {
             if data_type.is_none() {
-                self.find(
+                self.source.find(
                     Rule::Check(412),
                     at,
                     "no type; only an executable resource has none",
@@ -501,16 +537,16 @@ impl<'a, 'input> Reader<'a, 'input> {
             return Some(data_type);
         }
         if data_type.is_some() {
-            self.find(
+            self.source.find(
                 Rule::Check(413),
                 at,
                 "an executable resource has no type; leave it empty",
             );
         }
         if multiple {
-            self.find(
+            self.source.find(
                 Rule::Check(413),
-                self.at(node, "MultipleInstances"),
+                self.source.at(node, "MultipleInstances"),
                 "an executable resource is Single",
             );
         }
@@ -526,9 +562,9 @@ impl<'a, 'input> Reader<'a, 'input> {
         no: &'static str,
         number: u16,
     ) -> Option<bool> {
-        let Some(child) = self.child(node, name) else {
+        let Some(child) = self.source.child(node, name) else {
             let message = format!("<{name}> is missing; write {yes} or {no}");
-            self.fail(Rule::Check(number), node, message);
+            self.source.fail(Rule::Check(number), node, message);
             return None;
         };
         let value = match child.text.as_str() {
@@ -536,7 +572,7 @@ impl<'a, 'input> Reader<'a, 'input> {
             text if text == no => false,
             text => {
                 let message = format!("{name} is {text:?}; write {yes} or {no}");
-                self.fail(Rule::Check(number), child.node, message);
+                self.source.fail(Rule::Check(number), child.node, message);
                 return None;
             }
         };
@@ -548,114 +584,7 @@ impl<'a, 'input> Reader<'a, 'input> {
     fn check_value(&mut self, child: &Child<'_, '_>, value: &str) {
         if child.raw != value {
             let message = format!("white space around {value:?}; remove it");
-            self.find(Rule::Schema, child.node, message);
+            self.source.find(Rule::Schema, child.node, message);
         }
     }
-
-    /// Checks 420, 700, 705: characters that a word processor puts in.
-    fn check_characters(&mut self, node: Node<'a, 'input>, name: &str, number: u16) {
-        let Some(child) = self.child(node, name) else {
-            return;
-        };
-        let is_smart = |c: char| matches!(c, '\u{2018}'..='\u{201F}' | '\u{FFFD}');
-        if let Some(found) = child.raw.chars().find(|c| is_smart(*c)) {
-            let message = format!("typographic {found:?} in {name}; write ' or \"");
-            self.find(Rule::Check(number), child.node, message);
-        }
-    }
-
-    /// The order of elements that the schema fixes; only the first deviation is told.
-    fn check_sequence(&mut self, node: Node<'_, '_>, sequence: Sequence) {
-        let mut rest = sequence;
-        for child in node.children().filter(Node::is_element) {
-            let name = child.tag_name().name();
-            while let Some(((expected, required), others)) = rest.split_first() {
-                if *expected == name || *required {
-                    break;
-                }
-                rest = others;
-            }
-            match rest.split_first() {
-                Some(((expected, _), others)) if *expected == name => rest = others,
-                next => {
-                    let message = match next {
-                        _ if !sequence.iter().any(|(known, _)| *known == name) => {
-                            format!("unknown element <{name}>")
-                        }
-                        Some(((expected, _), _)) => {
-                            format!("<{name}> where <{expected}> is expected")
-                        }
-                        None => format!("<{name}> behind the last element"),
-                    };
-                    self.find(Rule::Schema, child, message);
-                    return;
-                }
-            }
-        }
-        if let Some((missing, _)) = rest.iter().find(|(_, required)| *required) {
-            let message = format!("<{missing}> is missing");
-            self.find(Rule::Schema, node, message);
-        }
-    }
-
-    fn check_attributes(&mut self, node: Node<'_, '_>, known: &[&str]) {
-        for attribute in node.attributes() {
-            let is_known = match attribute.namespace() {
-                Some(namespace) => namespace == XSI,
-                None => known.contains(&attribute.name()),
-            };
-            if !is_known {
-                let message = format!("unknown attribute {}", attribute.name());
-                self.find(Rule::Schema, node, message);
-            }
-        }
-    }
-
-    fn check_no_text(&mut self, node: Node<'_, '_>) {
-        let text = node.children().find(|child| {
-            child
-                .text()
-                .is_some_and(|text| child.is_text() && !text.trim().is_empty())
-        });
-        if let Some(text) = text {
-            self.find(Rule::Schema, text, "text between elements; remove it");
-        }
-    }
-
-    fn child(&self, node: Node<'a, 'input>, name: &str) -> Option<Child<'a, 'input>> {
-        let node = node
-            .children()
-            .find(|child| child.is_element() && child.tag_name().name() == name)?;
-        let raw: String = node
-            .descendants()
-            .filter(Node::is_text)
-            .filter_map(|text| text.text())
-            .collect();
-        Some(Child {
-            node,
-            text: raw.trim().to_owned(),
-            raw,
-        })
-    }
-
-    /// The text of a child, empty when there is none.
-    fn text(&self, node: Node<'a, 'input>, name: &str) -> String {
-        self.child(node, name)
-            .map_or_else(String::new, |child| child.text)
-    }
-
-    /// The child, or the node itself: where to point at.
-    fn at(&self, node: Node<'a, 'input>, name: &str) -> Node<'a, 'input> {
-        self.child(node, name).map_or(node, |child| child.node)
-    }
-}
-
-/// `xs:unsignedShort`
-fn unsigned_short(text: &str) -> Option<u16> {
-    let text = text.trim();
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok()
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::*;
 use crate::definition::{Types, objects};
 
 /// A file without findings; tests change one thing.
-const GOOD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+pub(super) const GOOD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <LWM2M xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="http://www.openmobilealliance.org/tech/profiles/LWM2M-v1_1.xsd">
   <Object ObjectType="MODefinition">
     <Name>Door</Name>
@@ -553,81 +553,6 @@ fn generated_source_escapes() {
         "ResourceDefinition::new(7, \"Delay\", Operations::RW, Some(DataType::Unsigned))\
          .mandatory().range(0.0, 60.0).units(\"s\"),"
     ));
-}
-
-/// What lint finds in the published registry is known.
-#[test]
-#[ignore = "needs a copy of the published registry, whose folder DUNLIN_OMA_REGISTRY names"]
-fn published_registry() {
-    let folder = std::env::var_os("DUNLIN_OMA_REGISTRY").expect("DUNLIN_OMA_REGISTRY");
-    let folder = Path::new(&folder);
-    let lint_folder = |folder: &Path| {
-        let mut files: BTreeMap<Rule, BTreeSet<String>> = BTreeMap::new();
-        let mut hits: BTreeMap<Rule, usize> = BTreeMap::new();
-        let mut count = 0;
-        let mut models = Models::new();
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            let is_object = name.starts_with(|c: char| c.is_ascii_digit());
-            if !is_object || !name.ends_with(".xml") {
-                continue;
-            }
-            count += 1;
-            let xml = fs::read(&path).unwrap();
-            models
-                .insert_xml(&xml, Strictness::Lenient)
-                .unwrap_or_else(|error| {
-                    panic!("{name} does not load: {error}");
-                });
-            for finding in lint(&xml) {
-                // Depends on how the copy was made.
-                if finding.rule != Rule::Check(407) {
-                    files.entry(finding.rule).or_default().insert(name.clone());
-                    *hits.entry(finding.rule).or_default() += 1;
-                }
-            }
-        }
-        let numbers: Vec<(String, usize, usize)> = files
-            .iter()
-            .map(|(rule, files)| (rule.to_string(), files.len(), hits[rule]))
-            .filter(|(rule, ..)| rule != "schema")
-            .collect();
-        let schema = files.get(&Rule::Schema).map_or(0, BTreeSet::len);
-        (count, models.len(), schema, numbers)
-    };
-    let numbers = |list: &[(&str, usize, usize)]| -> Vec<(String, usize, usize)> {
-        list.iter()
-            .map(|(rule, files, hits)| ((*rule).to_owned(), *files, *hits))
-            .collect()
-    };
-    assert_eq!(
-        lint_folder(folder),
-        (
-            327,
-            327,
-            20,
-            numbers(&[("412", 1, 1), ("418", 1, 1), ("420", 18, 27), ("705", 1, 1)])
-        )
-    );
-    assert_eq!(
-        lint_folder(&folder.join("version_history")),
-        (
-            424,
-            424,
-            20,
-            numbers(&[
-                ("403", 1, 1),
-                ("412", 1, 1),
-                ("413", 2, 2),
-                ("417", 1, 1),
-                ("418", 7, 22),
-                ("420", 36, 62),
-                ("705", 2, 2),
-                ("800", 5, 9),
-            ])
-        )
-    );
 }
 
 /// What the client is tested with is what the generator writes.

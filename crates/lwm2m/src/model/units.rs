@@ -1,3 +1,10 @@
+//! Unit symbols.
+
+use std::collections::BTreeSet;
+
+use super::Finding;
+use super::xml::with_document;
+
 /// Unit symbols of the SenML registry (RFC 8428 §12.1, RFC 8798, and what IANA has added since),
 /// and the one OMA adds. Sorted.
 const UNITS: &[&str] = &[
@@ -14,6 +21,27 @@ const UNITS: &[&str] = &[
 /// Whether `symbol` is a registered unit (check 417). No unit at all is no unit.
 pub fn is_known_unit(symbol: &str) -> bool {
     UNITS.binary_search(&symbol).is_ok()
+}
+
+/// The registered units, and those of a registry folder.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Units(BTreeSet<String>);
+
+impl Units {
+    /// Reads a file of further units, `LWM2M_senml_units.xml`.
+    pub(super) fn read(xml: &[u8]) -> Result<Self, Finding> {
+        with_document(xml, |document, _| {
+            let values = document
+                .descendants()
+                .filter(|node| node.is_element() && node.tag_name().name() == "value")
+                .filter_map(|node| node.text());
+            Self(values.map(|text| text.trim().to_owned()).collect())
+        })
+    }
+
+    pub(super) fn contains(&self, symbol: &str) -> bool {
+        is_known_unit(symbol) || self.0.contains(symbol)
+    }
 }
 
 #[cfg(test)]

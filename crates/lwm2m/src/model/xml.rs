@@ -5,6 +5,8 @@ use core::fmt;
 use roxmltree::{Document, ParsingOptions};
 
 use super::reader::Reader;
+use super::registry_lint::{Context, Registry};
+use super::units::Units;
 use super::{Finding, ObjectModel, Position, Rule};
 
 /// The largest file that is read, in bytes. The largest published file has about 150 kB.
@@ -46,7 +48,7 @@ impl core::error::Error for ModelError {}
 
 /// Reads the object definitions of an XML file.
 pub fn parse(xml: &[u8], strictness: Strictness) -> Result<Vec<ObjectModel>, ModelError> {
-    let (objects, findings) = read(xml);
+    let (objects, findings) = read(xml, &Context::new(&Units::default()));
     let mut against = findings
         .into_iter()
         .filter(|finding| finding.fatal || strictness == Strictness::Strict);
@@ -61,20 +63,32 @@ pub fn parse(xml: &[u8], strictness: Strictness) -> Result<Vec<ObjectModel>, Mod
 
 /// Finds everything in an XML file that is not as it should be, in the order of the file.
 pub fn lint(xml: &[u8]) -> Vec<Finding> {
-    let mut findings = read(xml).1;
+    Registry::default().lint_file(xml)
+}
+
+pub(super) fn lint_in(xml: &[u8], context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = read(xml, context).1;
     findings.sort_by_key(|finding| finding.position);
     findings
 }
 
-fn read(xml: &[u8]) -> (Vec<ObjectModel>, Vec<Finding>) {
+fn read(xml: &[u8], context: &Context<'_>) -> (Vec<ObjectModel>, Vec<Finding>) {
+    with_document(xml, |document, text| Reader::read(document, text, context))
+        .unwrap_or_else(|finding| (Vec::new(), vec![finding]))
+}
+
+/// Opens a file and lets `each` have the document and its text.
+pub(super) fn with_document<T>(
+    xml: &[u8],
+    each: impl FnOnce(&Document<'_>, &str) -> T,
+) -> Result<T, Finding> {
     let fatal = |position, message: String| {
-        let finding = Finding {
+        Err(Finding {
             rule: Rule::WellFormed,
             position,
             message,
             fatal: true,
-        };
-        (Vec::new(), vec![finding])
+        })
     };
     if xml.len() > MAX_FILE_BYTES {
         let message = format!(
@@ -118,7 +132,7 @@ fn read(xml: &[u8]) -> (Vec<ObjectModel>, Vec<Finding>) {
             return fatal(position, message);
         }
     };
-    Reader::read(&document, text)
+    Ok(each(&document, text))
 }
 
 /// The position behind the last character.
