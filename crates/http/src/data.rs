@@ -54,10 +54,10 @@ pub(crate) struct DiscoverQuery {
 /// MAX_TRANSMIT_WAIT is 93 s (RFC 7252 §4.8.2): by then CoAP itself has given up.
 const DEFAULT_TIMEOUT: f64 = 95.0;
 
-type QueryResult = Result<Query<OperateQuery>, axum::extract::rejection::QueryRejection>;
+pub(crate) type QueryResult = Result<Query<OperateQuery>, axum::extract::rejection::QueryRejection>;
 
 impl OperateQuery {
-    fn options(query: QueryResult) -> Result<OperateOptions, Problem> {
+    pub(crate) fn options(query: QueryResult) -> Result<OperateOptions, Problem> {
         let Query(query) =
             query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
         let format = match query.format.as_deref() {
@@ -94,7 +94,7 @@ fn duration(seconds: Option<f64>) -> Result<Duration, Problem> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-async fn operate(
+pub(crate) async fn operate(
     control: &Control,
     endpoint: &str,
     operation: DeviceOperation,
@@ -473,10 +473,15 @@ fn to_records(
     device: &Device,
     records: Vec<WriteRecordDto>,
 ) -> Result<Vec<OwnedRecord>, Problem> {
-    let mut records: Vec<OwnedRecord> = records
+    let records = records
         .into_iter()
         .map(|record| to_record(models, device, record))
         .collect::<Result<_, _>>()?;
+    distinct(records)
+}
+
+/// The records in the order of their paths, if none is of another's place.
+pub(crate) fn distinct(mut records: Vec<OwnedRecord>) -> Result<Vec<OwnedRecord>, Problem> {
     records.sort_by_key(|record| record.path);
     // In the order of paths a resource stands right before its instances.
     if let Some([first, second]) = records
@@ -493,7 +498,7 @@ fn to_records(
     Ok(records)
 }
 
-fn to_record(
+pub(crate) fn to_record(
     models: &Models,
     device: &Device,
     record: WriteRecordDto,

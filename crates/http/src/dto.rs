@@ -249,6 +249,25 @@ fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
     Json::deserialize(deserializer).map(Some)
 }
 
+/// What a Read-Composite asks for.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = CompositeReadBody)]
+pub(crate) struct PathsDto {
+    /// As in `/3/0/0`, `/1`; `/` is everything.
+    pub(crate) paths: Vec<String>,
+}
+
+/// What a Write-Composite writes.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = CompositeWriteBody)]
+pub(crate) struct RecordsDto {
+    /// Resources and resource instances anywhere on the device. The value null removes a resource
+    /// instance (since 1.2).
+    pub(crate) records: Vec<WriteRecordDto>,
+}
+
 /// The body of a POST: arguments of an Execute, or content of a Create.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -291,10 +310,16 @@ pub(crate) fn attribute_changes(attributes: AttributesDto) -> Result<AttributeCh
 #[schema(as = ObservationWish)]
 pub(crate) struct WishDto {
     /// Object, instance, resource or resource instance.
-    pub(crate) path: String,
-    /// Attributes to write before observing.
+    pub(crate) path: Option<String>,
+    /// Several paths at once in place of `path`: an Observe-Composite (since 1.1).
+    pub(crate) paths: Option<Vec<String>>,
+    /// Attributes to write before observing, at each path.
     #[serde(default)]
     pub(crate) attributes: AttributesDto,
+    /// Attributes in the Observe itself (since 1.2): for this observation they take the place of
+    /// all that are written.
+    #[serde(default)]
+    pub(crate) parameters: AttributesDto,
 }
 
 /// An observation wish and how it stands.
@@ -304,10 +329,16 @@ pub(crate) struct WishDto {
 pub(crate) struct ObservationDto {
     /// Id, unique for the device.
     id: String,
-    /// What is observed.
+    /// What is observed; `/` when it is several paths.
     path: String,
+    /// The paths of an Observe-Composite.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paths: Option<Vec<String>>,
     /// Attributes written before observing.
     attributes: AttributesDto,
+    /// Attributes in the Observe.
+    #[serde(skip_serializing_if = "AttributesDto::is_empty")]
+    parameters: AttributesDto,
     /// `pending`, `active` or `failed`.
     state: &'static str,
     /// Why it failed.
@@ -320,6 +351,7 @@ pub(crate) struct ObservationDto {
 
 impl From<Wish> for ObservationDto {
     fn from(wish: Wish) -> Self {
+        let observed = wish.observed;
         let (state, error) = match wish.state {
             WishState::Pending => ("pending", None),
             WishState::Active => ("active", None),
@@ -327,8 +359,12 @@ impl From<Wish> for ObservationDto {
         };
         Self {
             id: wish.id.to_string(),
-            path: wish.path.to_string(),
-            attributes: wish.attributes.into_iter().collect(),
+            path: observed.path.to_string(),
+            paths: observed
+                .is_composite()
+                .then(|| observed.paths.iter().map(Path::to_string).collect()),
+            attributes: observed.attributes.into_iter().collect(),
+            parameters: observed.parameters.into_iter().collect(),
             state,
             error,
             records: records(&wish.records),
@@ -350,6 +386,17 @@ impl<T> ListDto<T> {
     pub(crate) const fn all(items: Vec<T>) -> Self {
         Self { items, next: None }
     }
+}
+
+/// Reads paths of a body.
+pub(crate) fn parse_paths(texts: &[String]) -> Result<Vec<Path>, Problem> {
+    texts
+        .iter()
+        .map(|text| match text.as_str() {
+            "/" => Ok(Path::ROOT),
+            text => parse_path(text),
+        })
+        .collect()
 }
 
 /// Reads a path of the URL or of a body.

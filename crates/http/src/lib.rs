@@ -7,6 +7,7 @@
 // The macros of utoipa write out paths that are in scope.
 #![allow(unused_qualifications)]
 
+mod composite;
 mod console;
 mod data;
 mod devices;
@@ -91,6 +92,8 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
                 ))
                 .routes(routes!(data::discover))
                 .routes(routes!(data::write_attributes))
+                .routes(routes!(composite::read))
+                .routes(routes!(composite::write))
                 .routes(routes!(observations::list, observations::create))
                 .routes(routes!(observations::remove))
                 .routes(routes!(trace::list))

@@ -5,13 +5,14 @@ use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use dunlin_server::api::Observed;
 use dunlin_server::control::Control;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::data::parse_body;
 use crate::devices::unavailable;
-use crate::dto::{ListDto, ObservationDto, WishDto, attribute_changes, parse_path};
+use crate::dto::{ListDto, ObservationDto, WishDto, attribute_changes, parse_path, parse_paths};
 use crate::problem::Problem;
 
 /// Lists what is observed, with the last known values.
@@ -60,14 +61,27 @@ pub(crate) async fn create(
     let Query(query) =
         query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
     let wish: WishDto = parse_body(&body)?;
-    let path = parse_path(&wish.path)?;
-    let attributes = attribute_changes(wish.attributes)?;
+    let target = match (wish.path, wish.paths) {
+        (Some(path), None) => Observed::path(parse_path(&path)?),
+        (None, Some(paths)) if !paths.is_empty() => Observed::composite(parse_paths(&paths)?),
+        _ => {
+            return Err(Problem::bad_request(
+                "Bad body",
+                "Give either {\"path\":\"/3/0/9\"} or {\"paths\":[\"/3/0/9\",…]}.",
+            ));
+        }
+    };
+    let observed = Observed {
+        attributes: attribute_changes(wish.attributes)?,
+        parameters: attribute_changes(wish.parameters)?,
+        ..target
+    };
     if !query.away {
         let wishes = control.wishes(&endpoint).await.map_err(unavailable)?;
         wishes.ok_or_else(|| Problem::unknown_endpoint(&endpoint))?;
     }
     let wish = control
-        .add_wish(&endpoint, path, attributes)
+        .add_wish(&endpoint, observed)
         .await
         .map_err(|error| Problem::of_operation(&endpoint, error))?;
     Ok((StatusCode::CREATED, Json(wish.into())))

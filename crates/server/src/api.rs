@@ -266,15 +266,67 @@ pub enum OperateError {
     Unknown,
 }
 
+/// What to observe, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// What to observe; the root in an Observe-Composite.
+    pub path: Path,
+    /// The paths of an Observe-Composite in the order of the request; none in an Observe.
+    pub paths: Vec<Path>,
+    /// Attributes written before observing, at the path or at each of the paths.
+    pub attributes: AttributeChanges,
+    /// Attributes in the request itself (since 1.2); any one takes the place of all that are
+    /// attached or inherited.
+    pub parameters: AttributeChanges,
+}
+
+impl Observed {
+    /// One path, by Observe.
+    pub const fn path(path: Path) -> Self {
+        Self {
+            path,
+            paths: Vec::new(),
+            attributes: Vec::new(),
+            parameters: Vec::new(),
+        }
+    }
+
+    /// Several paths at once, by Observe-Composite (since 1.1).
+    pub fn composite(paths: Vec<Path>) -> Self {
+        Self {
+            paths,
+            ..Self::path(Path::ROOT)
+        }
+    }
+
+    /// The same with attributes to write first.
+    #[must_use]
+    pub fn with_attributes(self, attributes: AttributeChanges) -> Self {
+        Self { attributes, ..self }
+    }
+
+    /// Whether it takes an Observe-Composite.
+    pub const fn is_composite(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
+    /// Every path by itself.
+    pub fn targets(&self) -> &[Path] {
+        if self.is_composite() {
+            &self.paths
+        } else {
+            core::slice::from_ref(&self.path)
+        }
+    }
+}
+
 /// An observation that somebody wishes for; it is made again after each registration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wish {
     /// Number, unique per device.
     pub id: u64,
     /// What to observe.
-    pub path: Path,
-    /// Attributes written before observing.
-    pub attributes: AttributeChanges,
+    pub observed: Observed,
     /// How it stands.
     pub state: WishState,
     /// Last known records, each with its time in Unix seconds when known.
@@ -310,9 +362,10 @@ pub enum EventKind {
     Notification {
         /// The wish it belongs to.
         wish: u64,
-        /// What is observed.
+        /// What is observed; the root in an Observe-Composite.
         path: Path,
-        /// The records; times are Unix seconds.
+        /// The records; times are Unix seconds. Values of the past stand here as well, several of
+        /// one path; the wish keeps the newest.
         records: Vec<OwnedRecord>,
     },
     /// A queued operation has another state.

@@ -8,10 +8,10 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dunlin_lwm2m::{OwnedRecord, Path};
+use dunlin_lwm2m::OwnedRecord;
 use hashbrown::HashTable;
 
-use crate::api::AttributeChanges;
+use crate::api::Observed;
 use crate::operations::Operations;
 
 const STRIPES: usize = 64;
@@ -65,8 +65,7 @@ impl Holder {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct KeptWish {
     pub(crate) id: u64,
-    pub(crate) path: Path,
-    pub(crate) attributes: AttributeChanges,
+    pub(crate) observed: Observed,
     pub(crate) records: Vec<OwnedRecord>,
     pub(crate) updated_at: Option<f64>,
 }
@@ -174,8 +173,7 @@ impl Directory {
     pub(crate) fn add_wish(
         &self,
         endpoint: &str,
-        path: Path,
-        attributes: AttributeChanges,
+        observed: Observed,
         limit: usize,
         limit_of_all: usize,
     ) -> Option<KeptWish> {
@@ -188,8 +186,7 @@ impl Directory {
         let wishes = stripe.wishes.entry(endpoint.into()).or_default();
         let wish = KeptWish {
             id: self.wish.fetch_add(1, Ordering::Relaxed),
-            path,
-            attributes,
+            observed,
             records: Vec::new(),
             updated_at: None,
         };
@@ -298,6 +295,7 @@ pub(crate) fn keyed_hash(seed: u64, bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dunlin_lwm2m::Path;
 
     #[test]
     fn the_last_claim_wins_and_only_its_shard_releases() {
@@ -329,7 +327,7 @@ mod tests {
     fn wishes_stay_while_the_device_is_away() {
         let directory = Directory::new(1, 1);
         let path = Path::resource(3, 0, 9);
-        let add = |limit, all| directory.add_wish("a", path, Vec::new(), limit, all);
+        let add = |limit, all| directory.add_wish("a", Observed::path(path), limit, all);
         let wish = add(1, 9).expect("room");
         assert_eq!((add(1, 9), add(9, 1)), (None, None));
         assert!(directory.keep_values("a", wish.id, Vec::new(), 5.0));

@@ -13,7 +13,9 @@ use dunlin_coap::{Code, Instant};
 use dunlin_lwm2m::model::Models;
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{OwnedRecord, OwnedValue, Path};
-use dunlin_server::api::{DeviceOperation, OperateError, OperateOptions, Outcome, WishState};
+use dunlin_server::api::{
+    DeviceOperation, Observed, OperateError, OperateOptions, Outcome, WishState,
+};
 use dunlin_server::directory::Directory;
 use dunlin_server::shard::{
     Command, Input, Limits, Output, Persist, Reply, Shard, ShardConfig, StoredRegistration,
@@ -249,8 +251,7 @@ impl Pair {
         let id = self.ask(|id| Command::AddWish {
             id,
             endpoint: format!("dev-{device}"),
-            path: TEMPERATURE,
-            attributes: Vec::new(),
+            observed: Observed::path(TEMPERATURE),
         });
         assert!(matches!(self.replies.remove(&id), Some(Reply::Wish(Ok(_)))));
     }

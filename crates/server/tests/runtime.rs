@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use dunlin_coap::{Code, Message, MessageWriter, OptionNumber, Type};
 use dunlin_lwm2m::{OwnedValue, Path};
-use dunlin_server::api::{DeviceOperation, EventKind, OperateError, OperateOptions, WishState};
+use dunlin_server::api::{
+    DeviceOperation, EventKind, Observed, OperateError, OperateOptions, WishState,
+};
 use dunlin_server::control::{Control, Delivery};
 use dunlin_server::{Server, ServerConfig};
 
@@ -331,7 +333,7 @@ fn everything_is_there_after_a_restart_also_with_another_number_of_shards() {
     let wish = block_on(
         server
             .control()
-            .add_wish("dev-03", Path::resource(3, 0, 0), Vec::new()),
+            .add_wish("dev-03", Observed::path(Path::resource(3, 0, 0))),
     );
     let wish = wish.unwrap();
     let started = Instant::now();
@@ -365,7 +367,10 @@ fn everything_is_there_after_a_restart_also_with_another_number_of_shards() {
             }
             let wishes = control.wishes("dev-03").await.unwrap().unwrap();
             assert_eq!(wishes.len(), 1);
-            assert_eq!((wishes[0].id, wishes[0].path), (wish.id, wish.path));
+            assert_eq!(
+                (wishes[0].id, &wishes[0].observed),
+                (wish.id, &wish.observed)
+            );
             assert_eq!(wishes[0].records.len(), 1, "last known values are lost");
         });
         server.shutdown();

@@ -12,7 +12,7 @@ use dunlin_fuzz::{ById, Dice, Input, step};
 use dunlin_lwm2m::definition::{ResourceType, Types};
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, OwnedValue, Path};
-use dunlin_server::api::{OperateOptions, QueueOptions};
+use dunlin_server::api::{Observed, OperateOptions, QueueOptions};
 use dunlin_server::directory::Directory;
 use dunlin_server::shard::{
     Command, Input as ShardInput, Limits, ObjectTypes, Output, QueueLimits, Reply, Shard,
@@ -341,7 +341,7 @@ impl World {
                     .iter()
                     .map(|(name, value)| ((*name).to_owned(), Some(*value)))
                     .collect();
-                Command::AddWish { id, endpoint, path: path(input), attributes }
+                Command::AddWish { id, endpoint, observed: Observed::path(path(input)).with_attributes(attributes) }
             }
             5 => {
                 name = "remove wish";

@@ -64,11 +64,9 @@ impl Api {
             .iter()
             .map(|(name, value)| format!("{name}={}", encode(value)))
             .collect();
-        let of_device = url.contains("/data/") || url.contains("/discover/");
-        if let Some(timeout) = self
-            .timeout
-            .filter(|_| of_device || url.contains("/attributes/"))
-        {
+        let waits = ["/data/", "/discover/", "/attributes/", "/composite/"];
+        let waits = waits.iter().any(|part| url.contains(part));
+        if let Some(timeout) = self.timeout.filter(|_| waits) {
             query.push(format!("timeout={timeout}"));
         }
         let url = if query.is_empty() {

@@ -2,6 +2,7 @@
 //! default, for scripts with `--json`.
 
 mod api;
+mod composite;
 mod observe;
 mod print;
 mod trace;
@@ -48,30 +49,42 @@ pub(crate) enum Command {
         /// Endpoint client name
         endpoint: String,
     },
-    /// Read an object, an instance, a resource or a resource instance
-    #[command(after_help = "Example:\n  dunlin read demo-1 /3/0/9")]
+    /// Read an object, an instance, a resource or a resource instance, or several at once
+    #[command(
+        after_help = "Several paths are one Read-Composite, which devices know since LwM2M 1.1.\n\n\
+        Examples:\n  dunlin read demo-1 /3/0/9\n  dunlin read demo-1 /3/0/9 /1 /3303/0/5700"
+    )]
     Read {
         /// Endpoint client name
         endpoint: String,
         /// As in /3/0/9
-        path: String,
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<String>,
         /// Content format to ask for: text, opaque, cbor, senml-json, senml-cbor, tlv,
         /// json, lwm2m-cbor or a number
         #[arg(long)]
         format: Option<String>,
     },
-    /// Write a resource, or parts of an instance
-    #[command(after_help = "Examples:\n  dunlin write demo-1 /1/0/1 120\n  \
-        dunlin write demo-1 /1/0 /1/0/1=120 /1/0/6=true --update")]
+    /// Write a resource, parts of an instance, or resources anywhere at once
+    #[command(
+        after_help = "PATH=VALUE pairs without a path before them are one Write-Composite, which \
+        devices know since LwM2M 1.1: all of it is written, or nothing.\n\n\
+        Examples:\n  dunlin write demo-1 /1/0/1 120\n  \
+        dunlin write demo-1 /1/0 /1/0/1=120 /1/0/6=true --update\n  \
+        dunlin write demo-1 /1/0/1=120 /3303/0/5750=roof"
+    )]
     Write {
         /// Endpoint client name
         endpoint: String,
-        /// As in /1/0/1
-        path: String,
+        /// As in /1/0/1, or the first PATH=VALUE pair
+        path: Option<String>,
         /// The value of a resource (Opaque in base64), or PATH=VALUE pairs for an instance; a
         /// path without a leading slash is below PATH
-        #[arg(required = true, allow_negative_numbers = true)]
+        #[arg(allow_negative_numbers = true)]
         values: Vec<String>,
+        /// Remove a resource instance, as in /3/0/7/1, in the same Write-Composite (since 1.2)
+        #[arg(long, value_name = "PATH")]
+        remove: Vec<String>,
         /// Leave what is not given as it is (partial update)
         #[arg(long)]
         update: bool,
@@ -127,19 +140,23 @@ pub(crate) enum Command {
         #[arg(required = true)]
         attributes: Vec<String>,
     },
-    /// Observe and print values as they come, until Ctrl-C
+    /// Observe one path or several, and print values as they come, until Ctrl-C
     #[command(
         after_help = "The observation stays when the command ends (see --cancel): it is kept \
         by the server and made again whenever the device registers.\n\n\
-        Example:\n  dunlin observe demo-1 /3303/0/5700 pmin=5"
+        Several paths are one Observe-Composite, which devices know since LwM2M 1.1.\n\n\
+        Examples:\n  dunlin observe demo-1 /3303/0/5700 pmin=5\n  \
+        dunlin observe demo-1 /3/0/9 /3303/0/5700"
     )]
     Observe {
         /// Endpoint client name
         endpoint: String,
-        /// As in /3303/0/5700
-        path: String,
-        /// NAME=NUMBER attributes to write first
-        attributes: Vec<String>,
+        /// As in /3303/0/5700; NAME=NUMBER is an attribute to write first
+        #[arg(required = true, value_name = "PATH|NAME=NUMBER")]
+        words: Vec<String>,
+        /// Put the attributes into the Observe itself, instead of writing them (since 1.2)
+        #[arg(long)]
+        in_request: bool,
         /// End after so many notifications
         #[arg(long)]
         count: Option<usize>,
@@ -163,21 +180,40 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
         Command::Show { endpoint } => (api.get(&api.device(&endpoint, ""), &[])?, print::device),
         Command::Read {
             endpoint,
-            path,
+            paths,
             format,
         } => {
-            let url = api.of_device(&endpoint, "data", &path);
-            (api.get(&url, &pairs("format", format))?, print::records)
+            let format = pairs("format", format);
+            let answer = if let [path] = &paths[..] {
+                api.get(&api.of_device(&endpoint, "data", path), &format)?
+            } else {
+                composite::read(&api, &endpoint, &paths, &format)?
+            };
+            (answer, print::records)
         }
         Command::Write {
             endpoint,
             path,
             values,
+            remove,
             update,
             format,
         } => {
-            let url = api.of_device(&endpoint, "data", &path);
-            let body = write_body(&api, &endpoint, &path, &values)?;
+            let Some(path) = path.as_ref().filter(|path| !path.contains('=')) else {
+                if update {
+                    bail!("a Write-Composite is no partial update: leave --update away");
+                }
+                let pairs_given: Vec<String> = path.into_iter().chain(values).collect();
+                let records = records(&api, &endpoint, "/", &pairs_given)?;
+                let format = pairs("format", format);
+                let answer = composite::write(&api, &endpoint, records, &remove, &format)?;
+                return show(remote, &answer, print::code);
+            };
+            if values.is_empty() || !remove.is_empty() {
+                bail!("give {path} a value, or PATH=VALUE pairs; --remove goes with pairs alone");
+            }
+            let url = api.of_device(&endpoint, "data", path);
+            let body = write_body(&api, &endpoint, path, &values)?;
             let method = if update { "PATCH" } else { "PUT" };
             (
                 api.send(method, &url, &pairs("format", format), Some(&body))?,
@@ -218,15 +254,23 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
         Command::Trace(args) => return trace::run(&api, &args, remote.json),
         Command::Observe {
             endpoint,
-            path,
-            attributes,
+            words,
+            in_request,
             count,
             cancel,
         } => {
+            let is_path = |word: &String| {
+                word.starts_with(|first: char| first == '/' || first.is_ascii_digit())
+            };
+            let (paths, attributes): (Vec<_>, Vec<_>) = words.into_iter().partition(is_path);
+            if paths.is_empty() {
+                bail!("name what to observe, as in /3303/0/5700");
+            }
             let wish = observe::Wish {
                 endpoint: &endpoint,
-                path: absolute(&path),
+                paths: paths.iter().map(|path| absolute(path)).collect(),
                 attributes: parse_attributes(&attributes)?,
+                in_request,
             };
             if cancel {
                 return observe::cancel(&api, &wish);
@@ -234,10 +278,14 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             return observe::run(&api, &wish, remote.json, count);
         }
     };
+    show(remote, &answer, print)
+}
+
+fn show(remote: &Remote, answer: &Value, print: fn(&Value) -> String) -> anyhow::Result<()> {
     if remote.json {
-        print::out(&(terminal::json(&answer, true) + "\n"))
+        print::out(&(terminal::json(answer, true) + "\n"))
     } else {
-        print::out(&print(&answer))
+        print::out(&print(answer))
     }
 }
 

@@ -17,20 +17,62 @@ const POLL: Duration = Duration::from_millis(100);
 /// What is to be observed.
 pub(super) struct Wish<'a> {
     pub(super) endpoint: &'a str,
-    pub(super) path: String,
+    /// One, or those of an Observe-Composite.
+    pub(super) paths: Vec<String>,
     pub(super) attributes: Map<String, Value>,
+    /// Whether the attributes go into the Observe.
+    pub(super) in_request: bool,
 }
 
 impl Wish<'_> {
+    fn title(&self) -> String {
+        self.paths.join(", ")
+    }
+
+    /// Whether an observation is of the same paths.
+    fn is_of(&self, item: &Value) -> bool {
+        match &self.paths[..] {
+            [path] => item["path"] == path.as_str() && item.get("paths").is_none(),
+            paths => item["paths"] == json!(paths),
+        }
+    }
+
+    /// Whether an observation has the same attributes.
+    fn is_like(&self, item: &Value) -> bool {
+        let none = Map::new();
+        let (written, asked) = if self.in_request {
+            (&none, &self.attributes)
+        } else {
+            (&self.attributes, &none)
+        };
+        let of = |name: &str| {
+            item[name].as_object().unwrap_or(&none)
+                == match name {
+                    "attributes" => written,
+                    _ => asked,
+                }
+        };
+        of("attributes") && of("parameters")
+    }
+
+    fn body(&self) -> Value {
+        let name = if self.in_request {
+            "parameters"
+        } else {
+            "attributes"
+        };
+        match &self.paths[..] {
+            [path] => json!({ "path": path, name: self.attributes }),
+            paths => json!({ "paths": paths, name: self.attributes }),
+        }
+    }
+
     fn list(&self, api: &Api) -> anyhow::Result<Vec<Value>> {
         // Before the first wish the server does not know a device that is away.
         let url = api.device(self.endpoint, "/observations");
         let mut list = api.get(&url, &[])?;
         match list["items"].take() {
-            Value::Array(items) => Ok(items
-                .into_iter()
-                .filter(|item| item["path"] == self.path.as_str())
-                .collect()),
+            Value::Array(items) => Ok(items.into_iter().filter(|item| self.is_of(item)).collect()),
             _ => Ok(Vec::new()),
         }
     }
@@ -50,20 +92,17 @@ pub(super) fn run(
     // Listen before asking, so that the first value is not missed.
     let events = api.events(wish.endpoint)?;
     let known = wish.list(api).unwrap_or_default();
-    let known = known
-        .into_iter()
-        .find(|known| known["attributes"].as_object() == Some(&wish.attributes));
+    let known = known.into_iter().find(|known| wish.is_like(known));
     let is_new = known.is_none();
     let made = match known {
         Some(known) => known,
         None => {
-            let body = json!({ "path": wish.path, "attributes": wish.attributes });
             let url = api.device(wish.endpoint, "/observations");
-            api.send("POST", &url, &[], Some(&body))?
+            api.send("POST", &url, &[], Some(&wish.body()))?
         }
     };
     let id = made["id"].as_str().unwrap_or_default().to_owned();
-    let (path, endpoint) = (&wish.path, wish.endpoint);
+    let (path, endpoint) = (wish.title(), wish.endpoint);
     if !as_json {
         eprintln!("observing {path} of {endpoint} (observation {id}); Ctrl-C to end");
     }
@@ -91,7 +130,7 @@ pub(super) fn run(
             "endpoint": endpoint,
             "time": made["updatedAt"],
             "observation": id,
-            "path": path,
+            "path": made["path"],
             "records": made["records"],
         });
         if show(&last)? {
@@ -132,7 +171,7 @@ fn first_answer(api: &Api, wish: &Wish<'_>, id: &str) -> anyhow::Result<()> {
             Some("failed") => {
                 // Who asked is told; nobody shall be surprised by it later.
                 api.send("DELETE", &wish.url(api, id), &[], None)?;
-                let (path, endpoint) = (&wish.path, wish.endpoint);
+                let (path, endpoint) = (wish.title(), wish.endpoint);
                 let error = print::word(&made["error"]);
                 bail!("{path} of {endpoint} cannot be observed: {error}");
             }
@@ -151,7 +190,7 @@ fn first_answer(api: &Api, wish: &Wish<'_>, id: &str) -> anyhow::Result<()> {
 
 /// Ends all observations of the path.
 pub(super) fn cancel(api: &Api, wish: &Wish<'_>) -> anyhow::Result<()> {
-    let (path, endpoint) = (&wish.path, wish.endpoint);
+    let (path, endpoint) = (wish.title(), wish.endpoint);
     let found = wish.list(api)?;
     if found.is_empty() {
         bail!("{path} of {endpoint} is not observed");

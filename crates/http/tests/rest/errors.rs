@@ -154,7 +154,7 @@ async fn a_bad_body_is_400_with_line_and_column() {
             "POST",
             "observations",
             "{\"attributes\":{}}",
-            "missing field `path`",
+            "Give either {\\\"path\\\"",
         ),
     ] {
         let answer = world

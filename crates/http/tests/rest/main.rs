@@ -8,6 +8,7 @@ mod world;
 mod attributes;
 mod client;
 mod codes;
+mod composite;
 mod console;
 mod create;
 mod delete;

@@ -254,10 +254,17 @@ async fn a_format_that_cannot_carry_it_is_refused() {
     let world = World::new();
     let device = Device::register(&world, "dev-1", |_| changed());
     let body = r#"{"records":[{"path":"/1/0/1","value":1},{"path":"/1/0/6","value":true}]}"#;
-    for format in ["text", "opaque", "cbor", "40", "999"] {
+    for (format, words) in [
+        ("text", "cannot be written"),
+        ("opaque", "cannot be written"),
+        ("cbor", "cannot be written"),
+        ("40", "cannot be written"),
+        ("999", "none of LwM2M"),
+        ("lwm2m-cbor", "LwM2M 1.1"),
+    ] {
         let uri = format!("devices/dev-1/data/1/0?format={format}");
         let answer = world.call("PUT", &uri, body).await;
-        answer.refused(400, "cannot be written");
+        answer.refused(400, words);
     }
     assert_eq!(device.asked(), []);
 }

@@ -10,13 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use dunlin_lwm2m::Path;
 use dunlin_lwm2m::model::Models;
 use tokio::sync::oneshot;
 
 use crate::api::{
-    AttributeChanges, Device, DeviceOperation, OperateError, OperateOptions, Outcome, Page, Stats,
-    Wish,
+    Device, DeviceOperation, Observed, OperateError, OperateOptions, Outcome, Page, Stats, Wish,
 };
 use crate::directory::Directory;
 use crate::files::Files;
@@ -180,17 +178,11 @@ impl Control {
     ///
     /// # Errors
     /// [`OperateError::Invalid`] for a path that cannot be observed, [`OperateError::Overloaded`].
-    pub async fn add_wish(
-        &self,
-        endpoint: &str,
-        path: Path,
-        attributes: AttributeChanges,
-    ) -> Result<Wish, OperateError> {
+    pub async fn add_wish(&self, endpoint: &str, observed: Observed) -> Result<Wish, OperateError> {
         let command = |id, endpoint| Command::AddWish {
             id,
             endpoint,
-            path,
-            attributes,
+            observed,
         };
         match self.ask_home(endpoint, command).await? {
             Reply::Wish(result) => result,

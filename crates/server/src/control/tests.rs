@@ -2,6 +2,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::api::EventKind;
+use dunlin_lwm2m::Path;
 
 fn bus(first: u64) -> Arc<EventBus> {
     Arc::new(EventBus::new(first))

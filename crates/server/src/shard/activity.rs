@@ -7,13 +7,14 @@ use std::collections::VecDeque;
 use dunlin_coap::block::{Block, BlockSize};
 use dunlin_coap::{ExchangeId, Freshness, Instant, Token};
 use dunlin_lwm2m::operation::{Operation, Payload, WireOperation};
-use dunlin_lwm2m::{ContentFormat, OwnedRecord, Path, WriteAttributes};
+use dunlin_lwm2m::{ContentFormat, OwnedRecord, WriteAttributes};
 
+use super::prepare;
 use super::wheel::NONE;
-use crate::api::{AttributeChanges, Wish, WishState};
+use crate::api::{Observed, Wish, WishState};
 
 /// A body that has been written in its format.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Body {
     pub(super) format: ContentFormat,
     pub(super) bytes: Vec<u8>,
@@ -117,8 +118,8 @@ pub(super) enum Task {
     Operate(u64),
     /// An operation of the queue, and which attempt it is.
     Queued(u64, u32),
-    /// The attributes of a wish, before its observation.
-    Attributes(u64),
+    /// The attributes of a wish, before its observation, at the target of this number.
+    Attributes(u64, u16),
     /// The observation of a wish.
     Observe(u64),
     /// The blocks of a notification behind the first.
@@ -192,8 +193,8 @@ pub(super) struct Gathered {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     Nothing,
-    /// Write the attributes, then observe.
-    Attributes,
+    /// Write the attributes at the target of this number, then at the next, then observe.
+    Attributes(u16),
     Observe,
     /// Fetch the rest of a notification.
     Fetch,
@@ -203,14 +204,15 @@ pub(super) enum Need {
 #[derive(Debug)]
 pub(super) struct Observation {
     pub(super) wish: u64,
-    pub(super) path: Path,
-    pub(super) attributes: AttributeChanges,
+    pub(super) observed: Observed,
     pub(super) state: WishState,
     pub(super) need: Need,
     /// No answer came: to be tried again when the device speaks.
     pub(super) retry: bool,
     pub(super) token: Option<Token>,
     pub(super) accept: Option<ContentFormat>,
+    /// The path list of an Observe-Composite as it was sent.
+    pub(super) list: Option<Body>,
     pub(super) freshness: Freshness,
     /// When the device reported last.
     pub(super) reported: Instant,
@@ -220,17 +222,17 @@ pub(super) struct Observation {
 }
 
 impl Observation {
-    pub(super) fn new(wish: u64, path: Path, attributes: AttributeChanges) -> Self {
-        let need = first_need(&attributes);
+    pub(super) fn new(wish: u64, observed: Observed) -> Self {
+        let need = first_need(&observed);
         Self {
             wish,
-            path,
-            attributes,
+            observed,
             state: WishState::Pending,
             need,
             retry: false,
             token: None,
             accept: None,
+            list: None,
             freshness: Freshness::default(),
             reported: Instant::ZERO,
             partial: None,
@@ -242,8 +244,17 @@ impl Observation {
     /// How long the device may be silent: `pmax`, and a day in any case, since at least one
     /// notification a day is a CON (RFC 7641 §4.5).
     pub(super) fn longest_silence(&self) -> Duration {
-        let pmax = self
-            .attributes
+        let Observed {
+            attributes,
+            parameters,
+            ..
+        } = &self.observed;
+        let attributes = if parameters.is_empty() {
+            attributes
+        } else {
+            parameters
+        };
+        let pmax = attributes
             .iter()
             .find(|(name, _)| name == "pmax")
             .and_then(|(_, value)| *value)
@@ -254,7 +265,7 @@ impl Observation {
     /// Begins anew, for example because the device may have lost it.
     pub(super) fn restart(&mut self) {
         self.state = WishState::Pending;
-        self.need = first_need(&self.attributes);
+        self.need = first_need(&self.observed);
         self.retry = false;
         self.partial = None;
     }
@@ -267,11 +278,30 @@ impl Observation {
         self.partial = None;
     }
 
+    /// The request that ends it at the device: the same token, list and options (Core 1.2 §6.4.3
+    /// and §6.4.5). `None` when it was never asked for.
+    pub(super) fn cancellation(&self) -> Option<Cancellation> {
+        let (token, accept) = (self.token?, self.accept);
+        let parameters = prepare::parameters(&self.observed.parameters).ok()?;
+        let operation = match &self.list {
+            Some(list) => Operation::CancelObserveComposite {
+                paths: list.clone(),
+                accept,
+                parameters,
+            },
+            None => Operation::CancelObserve {
+                path: self.observed.path,
+                accept,
+                parameters,
+            },
+        };
+        Some(Cancellation { token, operation })
+    }
+
     pub(super) fn to_wish(&self) -> Wish {
         Wish {
             id: self.wish,
-            path: self.path,
-            attributes: self.attributes.clone(),
+            observed: self.observed.clone(),
             state: self.state.clone(),
             records: self.records.clone(),
             updated_at: self.updated_at,
@@ -279,11 +309,11 @@ impl Observation {
     }
 }
 
-fn first_need(attributes: &AttributeChanges) -> Need {
-    if attributes.is_empty() {
+fn first_need(observed: &Observed) -> Need {
+    if observed.attributes.is_empty() {
         Need::Observe
     } else {
-        Need::Attributes
+        Need::Attributes(0)
     }
 }
 
@@ -291,8 +321,7 @@ fn first_need(attributes: &AttributeChanges) -> Need {
 #[derive(Debug)]
 pub(super) struct Cancellation {
     pub(super) token: Token,
-    pub(super) path: Path,
-    pub(super) accept: Option<ContentFormat>,
+    pub(super) operation: Prepared,
 }
 
 /// What is going on with one device.

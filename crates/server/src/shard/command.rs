@@ -3,15 +3,14 @@
 use core::time::Duration;
 
 use dunlin_coap::{DropReason, Instant, Rng};
-use dunlin_lwm2m::Path;
 
-use super::activity::{Cancellation, Job, Observation};
+use super::Shard;
+use super::activity::{Job, Observation};
 use super::interface::End;
 use super::io::{Command, Persist, Reply, StoredWish};
 use super::wheel::NONE;
-use super::{Shard, prepare};
 use crate::api::{
-    AttributeChanges, DeviceOperation, OperateError, OperateOptions, Page, Stats, Wish, WishState,
+    DeviceOperation, Observed, OperateError, OperateOptions, Page, Stats, Wish, WishState,
 };
 use crate::directory::KeptWish;
 
@@ -89,10 +88,9 @@ impl Shard {
             Command::AddWish {
                 id,
                 endpoint,
-                path,
-                attributes,
+                observed,
             } => {
-                let wish = self.add_wish(now, &endpoint, path, attributes, rng);
+                let wish = self.add_wish(now, &endpoint, observed, rng);
                 self.queue.reply(id, Reply::Wish(wish));
             }
             Command::RemoveWish { id, endpoint, wish } => {
@@ -175,11 +173,10 @@ impl Shard {
         &mut self,
         now: Instant,
         endpoint: &str,
-        path: Path,
-        attributes: AttributeChanges,
+        observed: Observed,
         rng: &mut dyn Rng,
     ) -> Result<Wish, OperateError> {
-        prepare::check_wish(path, &attributes)?;
+        self.check_wish(endpoint, &observed)?;
         let limits = self.config.limits;
         if endpoint.is_empty() || endpoint.len() > limits.endpoint_bytes {
             return Err(OperateError::UnknownEndpoint);
@@ -187,24 +184,17 @@ impl Shard {
         let kept = self
             .config
             .directory
-            .add_wish(
-                endpoint,
-                path,
-                attributes,
-                limits.wishes_per_device,
-                limits.wishes,
-            )
+            .add_wish(endpoint, observed, limits.wishes_per_device, limits.wishes)
             .ok_or(OperateError::Overloaded)?;
         self.persist(Persist::Wish(StoredWish {
             endpoint: endpoint.to_owned(),
             id: kept.id,
-            path,
-            attributes: kept.attributes.clone(),
+            observed: kept.observed.clone(),
         }));
         let wish = away(&kept);
         if let Some(slot) = self.registry.find(endpoint) {
             if let Some(activity) = self.activity(slot) {
-                let observation = Observation::new(kept.id, kept.path, kept.attributes);
+                let observation = Observation::new(kept.id, kept.observed);
                 activity.observations.push(observation);
             }
             self.wake(now, slot, rng);
@@ -234,13 +224,7 @@ impl Shard {
             if let Some(at) = at {
                 let observation = activity.observations.remove(at);
                 // Also while the answer to the Observe is on its way.
-                if let Some(token) = observation.token {
-                    activity.cancellations.push(Cancellation {
-                        token,
-                        path: observation.path,
-                        accept: observation.accept,
-                    });
-                }
+                activity.cancellations.extend(observation.cancellation());
             }
             self.advance(now, index, rng);
         }
@@ -318,8 +302,7 @@ impl Shard {
 fn away(kept: &KeptWish) -> Wish {
     Wish {
         id: kept.id,
-        path: kept.path,
-        attributes: kept.attributes.clone(),
+        observed: kept.observed.clone(),
         state: WishState::Pending,
         records: kept.records.clone(),
         updated_at: kept.updated_at,

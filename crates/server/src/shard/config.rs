@@ -126,6 +126,8 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Records of one answer or notification.
     pub records: usize,
+    /// Paths of one composite operation or observation; more are refused.
+    pub paths: usize,
     /// Wishes for one device.
     pub wishes_per_device: usize,
     /// Wishes for all devices of the server.
@@ -205,6 +207,7 @@ impl Default for Limits {
             operations: 100_000,
             answer_bytes: 1024 * 1024,
             records: 16_384,
+            paths: 256,
             wishes_per_device: 64,
             wishes: 4_000_000,
             exchanges: 8192,

@@ -240,7 +240,7 @@ impl Shard {
                 },
                 None => {
                     let deadline = now + self.config.transmission.max_transmit_wait();
-                    match self.own_request(now, index, deadline, rng) {
+                    match self.own_request(index, deadline, rng) {
                         Some(current) => {
                             self.paced += 1;
                             current
@@ -289,7 +289,10 @@ impl Shard {
         let keeps_token = !follows
             && matches!(
                 current.operation,
-                Operation::Observe { .. } | Operation::CancelObserve { .. }
+                Operation::Observe { .. }
+                    | Operation::CancelObserve { .. }
+                    | Operation::ObserveComposite { .. }
+                    | Operation::CancelObserveComposite { .. }
             );
         if !keeps_token {
             current.token = ids::token(self.config.index, rng);
@@ -451,7 +454,9 @@ impl Shard {
                 let outcome = self.outcome(now, slot, &current.operation, &answer);
                 self.queued_ended(now, slot, (id, attempt), outcome, rng);
             }
-            Task::Attributes(wish) => self.attributes_answered(now, index, wish, &answer),
+            Task::Attributes(wish, target) => {
+                self.attributes_answered(index, wish, target, &answer);
+            }
             Task::Observe(wish) => self.observe_answered(now, index, wish, &answer),
             Task::Fetch(wish) => self.fetch_answered(now, index, wish, &answer),
             Task::Cancel => {}
@@ -474,7 +479,7 @@ impl Shard {
             Task::Queued(id, attempt) => {
                 self.queued_no_answer(now, index, (id, attempt), why, rng);
             }
-            Task::Attributes(wish) | Task::Observe(wish) => {
+            Task::Attributes(wish, _) | Task::Observe(wish) => {
                 self.observation_failed(
                     index,
                     wish,
@@ -509,6 +514,16 @@ impl Shard {
                 diagnostic: diagnostic(answer),
             });
         }
+        let expected = operation.success();
+        if answer.code != expected && upload.is_none() {
+            return Err(OperateError::Undecodable(format!(
+                "{} {} is no answer to a {}, which {expected} {} is",
+                answer.code,
+                answer.code.name(),
+                operation.name(),
+                expected.name()
+            )));
+        }
         let mut outcome = Outcome {
             code: answer.code,
             format: answer.format.map(dunlin_lwm2m::ContentFormat),
@@ -520,7 +535,12 @@ impl Shard {
         match operation {
             Operation::Read { path, .. } => {
                 outcome.records = self
-                    .decode(now, slot, *path, answer.format, answer.payload)
+                    .decode(now, slot, *path, &[*path], answer.format, answer.payload)
+                    .map_err(OperateError::Undecodable)?;
+            }
+            Operation::ReadComposite { paths, .. } => {
+                outcome.records = self
+                    .decode_composite(now, slot, paths, answer)
                     .map_err(OperateError::Undecodable)?;
             }
             Operation::Discover { .. } => {
@@ -702,8 +722,12 @@ impl<'a> Blocks<'a> {
         } else if !gathered.bytes.is_empty() {
             let at = gathered.bytes.len();
             blocks.block2 = Some(Block::at(at, false, gathered.size).ok_or(too_long)?);
-            // The rest of an answer is asked for without the body (RFC 7959 §3.3).
-            blocks.payload = &[];
+            // The rest of an answer is asked for without a body that went in blocks (RFC 7959
+            // §3.3). The path list of a FETCH says what is asked for, as a path does, and comes
+            // with each request when one message holds it (RFC 8132 §2).
+            if operation.method() != Code::FETCH || current.sent > 0 {
+                blocks.payload = &[];
+            }
         } else if body.len() > BlockSize::MAX.bytes()
             || current.sent > 0
             || current.size < BlockSize::MAX
@@ -730,6 +754,9 @@ impl<'a> Blocks<'a> {
             // Further blocks are asked for without Observe (RFC 7959 §3.4).
             Operation::Observe { path, accept, .. } if follows => {
                 WireOperation::Read { path, accept }.write_options(writer, root);
+            }
+            Operation::ObserveComposite { paths, accept, .. } if follows => {
+                WireOperation::ReadComposite { paths, accept }.write_options(writer, root);
             }
             _ => operation.write_options(writer, root),
         }

@@ -628,7 +628,7 @@ impl Shard {
         let observations = wishes.into_iter().map(|wish| Observation {
             records: wish.records,
             updated_at: wish.updated_at,
-            ..Observation::new(wish.id, wish.path, wish.attributes)
+            ..Observation::new(wish.id, wish.observed)
         });
         if let Some(activity) = self.activity(slot) {
             activity.observations.extend(observations);

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::api::{
-    AttributeChanges, Device, DeviceOperation, EventKind, NotCancelled, OperateError,
-    OperateOptions, Outcome, Page, QueueOptions, QueuedOperation, Stats, Wish,
+    Device, DeviceOperation, EventKind, NotCancelled, Observed, OperateError, OperateOptions,
+    Outcome, Page, QueueOptions, QueuedOperation, Stats, Wish,
 };
 use crate::trace::Datagram;
 use crate::upload::UploadBlock;
-use dunlin_lwm2m::{OwnedRecord, Path};
+use dunlin_lwm2m::OwnedRecord;
 
 /// What a shard is told.
 #[derive(Debug)]
@@ -136,9 +136,7 @@ pub enum Command {
         /// The device.
         endpoint: String,
         /// What to observe.
-        path: Path,
-        /// Attributes to write first.
-        attributes: AttributeChanges,
+        observed: Observed,
     },
     /// Drop a wish and cancel its observation: [`Reply::Removed`].
     RemoveWish {
@@ -337,9 +335,7 @@ pub struct StoredWish {
     /// Number, unique per device.
     pub id: u64,
     /// What to observe.
-    pub path: Path,
-    /// Attributes to write first.
-    pub attributes: AttributeChanges,
+    pub observed: Observed,
 }
 
 /// Last known values of a wish.

@@ -37,11 +37,13 @@
 
 mod activity;
 mod command;
+mod composite;
 mod config;
 mod counters;
 mod exchange;
 mod files;
 mod fleet;
+mod formats;
 mod ids;
 mod interface;
 mod interner;

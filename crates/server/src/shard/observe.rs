@@ -2,39 +2,30 @@
 //! (Core 1.2 §6.4, RFC 7641).
 
 use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo, Rng};
-use dunlin_lwm2m::Attributes;
 use dunlin_lwm2m::operation::Operation;
+use dunlin_lwm2m::{ContentFormat, OwnedRecord};
 use std::net::SocketAddr;
 
-use super::activity::{Cancellation, Current, Gathered, Need, Observation, Task};
+use super::activity::{Cancellation, Current, Gathered, Need, Observation, Prepared, Task};
 use super::exchange::{Answer, diagnostic};
 use super::io::{Persist, StoredValues};
 use super::wheel::NONE;
-use super::{Shard, ids, prepare};
-use crate::api::{EventKind, WishState};
+use super::{Shard, composite, ids, prepare};
+use crate::api::{EventKind, OperateError, WishState};
 
 impl Shard {
     /// The next request to a device that nobody waits for; `None` when what was needed came to
     /// nothing.
     pub(super) fn own_request(
         &mut self,
-        now: Instant,
         index: u32,
         deadline: Instant,
         rng: &mut dyn Rng,
     ) -> Option<Current> {
-        let _ = now;
-        let slot = self.activities.get(index)?.slot;
-        let accept = self.accept(slot);
-        let shard = self.config.index;
         let activity = self.activities.get_mut(index)?;
+        let slot = activity.slot;
         if let Some(cancellation) = activity.cancellations.pop() {
-            let operation = Operation::CancelObserve {
-                path: cancellation.path,
-                accept: cancellation.accept,
-                parameters: Attributes::NONE,
-            };
-            let mut current = Current::new(Task::Cancel, operation, deadline);
+            let mut current = Current::new(Task::Cancel, cancellation.operation, deadline);
             current.token = cancellation.token;
             return Some(current);
         }
@@ -42,59 +33,116 @@ impl Shard {
             .observations
             .iter_mut()
             .find(|observation| observation.need != Need::Nothing)?;
-        let (wish, path) = (observation.wish, observation.path);
-        match core::mem::replace(&mut observation.need, Need::Nothing) {
+        let wish = observation.wish;
+        let need = core::mem::replace(&mut observation.need, Need::Nothing);
+        let partial = observation.partial.take();
+        let (path, accept) = (observation.observed.path, observation.accept);
+        match need {
             Need::Nothing => None,
-            Need::Attributes => match prepare::attribute_changes(&observation.attributes) {
-                Ok(attributes) => {
-                    let operation = Operation::WriteAttributes { path, attributes };
-                    Some(Current::new(Task::Attributes(wish), operation, deadline))
-                }
-                Err(why) => {
-                    observation.fail(why, false);
-                    None
-                }
-            },
-            Need::Observe => {
-                observation.accept = accept;
-                let token = *observation
-                    .token
-                    .get_or_insert_with(|| ids::token(shard, rng));
-                let operation = Operation::Observe {
-                    path,
-                    accept,
-                    parameters: Attributes::NONE,
-                };
-                let mut current = Current::new(Task::Observe(wish), operation, deadline);
-                current.token = token;
-                Some(current)
-            }
             Need::Fetch => {
-                let (gathered, _) = observation.partial.take()?;
-                let operation = Operation::Read {
-                    path,
-                    accept: observation.accept,
+                let operation = match observation.list.clone() {
+                    Some(paths) => Operation::ReadComposite { paths, accept },
+                    None => Operation::Read { path, accept },
                 };
                 let mut current = Current::new(Task::Fetch(wish), operation, deadline);
-                current.gathered = gathered;
+                current.gathered = partial?.0;
+                Some(current)
+            }
+            Need::Attributes(_) | Need::Observe => {
+                let operation = self.making(index, slot, wish, need);
+                let observation = self.observation(index, wish)?;
+                let (operation, accept) = match operation? {
+                    Ok(operation) => operation,
+                    Err(why) => {
+                        observation.fail(why.to_string(), false);
+                        self.counters.observation_failures += 1;
+                        return None;
+                    }
+                };
+                if let Need::Attributes(target) = need {
+                    let task = Task::Attributes(wish, target);
+                    return Some(Current::new(task, operation, deadline));
+                }
+                observation.accept = accept;
+                observation.list = match &operation {
+                    Operation::ObserveComposite { paths, .. } => Some(paths.clone()),
+                    _ => None,
+                };
+                let shard = self.config.index;
+                let token = *self
+                    .observation(index, wish)?
+                    .token
+                    .get_or_insert_with(|| ids::token(shard, rng));
+                let mut current = Current::new(Task::Observe(wish), operation, deadline);
+                current.token = token;
                 Some(current)
             }
         }
     }
 
+    /// The request that makes an observation, or that writes attributes before, and the format
+    /// it asks for.
+    fn making(
+        &self,
+        index: u32,
+        slot: u32,
+        wish: u64,
+        need: Need,
+    ) -> Option<Result<(Prepared, Option<ContentFormat>), OperateError>> {
+        let activity = self.activities.get(index)?;
+        let observation = activity.observations.iter().find(|it| it.wish == wish)?;
+        let (observed, dialect) = (&observation.observed, self.dialect_of(slot)?);
+        let make = || {
+            self.check_dialect(slot, observed)?;
+            let parameters =
+                prepare::parameters(&observed.parameters).map_err(OperateError::Invalid)?;
+            let path = observed.path;
+            Ok(if let Need::Attributes(target) = need {
+                let target = observed.targets().get(usize::from(target));
+                let attributes = prepare::attribute_changes(&observed.attributes)
+                    .map_err(OperateError::Invalid)?;
+                let path = target.copied().unwrap_or(path);
+                (Operation::WriteAttributes { path, attributes }, None)
+            } else if observed.is_composite() {
+                let accept = dialect.composite_answer();
+                let operation = Operation::ObserveComposite {
+                    paths: composite::path_list(&dialect, &observed.paths)?,
+                    accept,
+                    parameters,
+                };
+                (operation, accept)
+            } else {
+                let accept = dialect.answer();
+                let operation = Operation::Observe {
+                    path,
+                    accept,
+                    parameters,
+                };
+                (operation, accept)
+            })
+        };
+        Some(make())
+    }
+
     pub(super) fn attributes_answered(
         &mut self,
-        _now: Instant,
         index: u32,
         wish: u64,
+        target: u16,
         answer: &Answer<'_>,
     ) {
-        if !answer.code.is_success() {
+        if answer.code != Code::CHANGED {
             let why = format!("Write-Attributes: {}", refused(answer));
             return self.observation_failed(index, wish, why, false);
         }
         if let Some(observation) = self.observation(index, wish) {
-            observation.need = Need::Observe;
+            let next = target + 1;
+            let more = usize::from(next) < observation.observed.targets().len();
+            observation.need = if more {
+                Need::Attributes(next)
+            } else {
+                Need::Observe
+            };
         }
     }
 
@@ -105,7 +153,7 @@ impl Shard {
         wish: u64,
         answer: &Answer<'_>,
     ) {
-        if !answer.code.is_success() {
+        if answer.code != Code::CONTENT {
             return self.observation_failed(index, wish, refused(answer), false);
         }
         let Some(observation) = self.observation(index, wish) else {
@@ -132,7 +180,7 @@ impl Shard {
         wish: u64,
         answer: &Answer<'_>,
     ) {
-        if answer.code.is_success() {
+        if answer.code == Code::CONTENT {
             self.reported(now, index, wish, answer.format, answer.payload);
         }
     }
@@ -160,19 +208,16 @@ impl Shard {
         };
         self.paced -= 1;
         match current.task {
-            Task::Attributes(wish) | Task::Observe(wish) => {
+            Task::Attributes(wish, _) | Task::Observe(wish) => {
                 if let Some(observation) = activity.observation(wish) {
                     observation.restart();
                 }
             }
             Task::Cancel => {
-                if let Operation::CancelObserve { path, accept, .. } = current.operation {
-                    activity.cancellations.push(Cancellation {
-                        token: current.token,
-                        path,
-                        accept,
-                    });
-                }
+                let (token, operation) = (current.token, current.operation);
+                activity
+                    .cancellations
+                    .push(Cancellation { token, operation });
             }
             Task::Fetch(_) | Task::Operate(_) | Task::Queued(..) => {}
         }
@@ -262,7 +307,7 @@ impl Shard {
         let Some(observation) = self.observation(index, wish) else {
             return;
         };
-        if !message.code.is_success() {
+        if message.code != Code::CONTENT {
             // It ends the observation (RFC 7641 §4.2).
             let answer = Answer {
                 code: message.code,
@@ -317,10 +362,11 @@ impl Shard {
             .observations
             .iter()
             .find(|observation| observation.wish == wish);
-        let Some(path) = observed.map(|observation| observation.path) else {
+        let Some(observed) = observed.map(|observation| &observation.observed) else {
             return;
         };
-        let Ok(mut records) = self.decode(now, slot, path, format, payload) else {
+        let (path, paths) = (observed.path, observed.targets());
+        let Ok(mut records) = self.decode(now, slot, path, paths, format, payload) else {
             self.counters.undecodable_notifications += 1;
             return;
         };
@@ -330,14 +376,15 @@ impl Shard {
         }
         self.counters.notifications += 1;
         let endpoint = self.registry.name(slot).to_owned();
+        let latest = newest(&records);
         if let Some(observation) = self.observation(index, wish) {
-            observation.records.clone_from(&records);
+            observation.records.clone_from(&latest);
             observation.updated_at = Some(unix);
         }
         self.persist(Persist::Values(StoredValues {
             endpoint: endpoint.clone(),
             wish,
-            records: records.clone(),
+            records: latest,
             updated_at: unix,
         }));
         let kind = EventKind::Notification {
@@ -347,6 +394,20 @@ impl Shard {
         };
         self.queue.event(unix, endpoint, kind);
     }
+}
+
+/// Of each path the newest value: a notification may carry values of the past (Core 1.2 §6.4.2).
+/// Of equal times the first counts, since historical values come newest first.
+fn newest(records: &[OwnedRecord]) -> Vec<OwnedRecord> {
+    let mut order: Vec<&OwnedRecord> = records.iter().collect();
+    let time = |record: &OwnedRecord| record.time.unwrap_or(f64::INFINITY);
+    order.sort_by(|left, right| {
+        left.path
+            .cmp(&right.path)
+            .then(time(right).total_cmp(&time(left)))
+    });
+    order.dedup_by_key(|record| record.path);
+    order.into_iter().cloned().collect()
 }
 
 /// An error answer in words.

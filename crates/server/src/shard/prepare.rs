@@ -3,21 +3,16 @@
 use dunlin_coap::Instant;
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{
-    Arguments, Attribute, AttributeChange, AttributeValue, ContentFormat, Level, MAX_ID,
-    OwnedRecord, OwnedValue, Path, Version, WriteAttributes, format,
+    Arguments, Attribute, AttributeChange, AttributeError, AttributeValue, Attributes,
+    ContentFormat, Feature, Level, MAX_ID, OwnedRecord, Path, WriteAttributes, format,
 };
 
 use super::Shard;
 use super::activity::{Body, Prepared};
-use super::fleet::{DeviceObjects, DeviceTypes};
-use crate::api::{AttributeChanges, DeviceOperation, OperateError, OperateOptions};
-
-/// Formats that carry any content, in the order of preference.
-const COMPLETE: [ContentFormat; 3] = [
-    ContentFormat::SENML_CBOR,
-    ContentFormat::SENML_JSON,
-    ContentFormat::TLV,
-];
+use super::fleet::DeviceTypes;
+use super::formats::{Dialect, is_one_value};
+use super::registry::Registration;
+use crate::api::{AttributeChanges, DeviceOperation, Observed, OperateError, OperateOptions};
 
 fn invalid(why: impl Into<String>) -> OperateError {
     OperateError::Invalid(why.into())
@@ -35,25 +30,24 @@ impl Shard {
             .registry
             .get(slot)
             .ok_or(OperateError::UnknownEndpoint)?;
-        let version = self.parameters.get(registration.parameters).version;
-        let list = self.lists.get(registration.links);
+        let dialect = self.dialect(registration);
         let path = operation.path();
         if path.ids().contains(&MAX_ID) {
             return Err(invalid("65535 is no id of anything on a device"));
         }
-        if path.level() == Level::Root {
+        if path.level() == Level::Root && !operation.is_composite() {
             return Err(invalid("name at least an object, as in /3"));
         }
-        if path.level() == Level::ResourceInstance && version == Version::V1_0 {
-            return Err(invalid(
-                "the device speaks LwM2M 1.0, which cannot address resource instances",
-            ));
-        }
+        dialect.need_level(path)?;
         Ok(match operation {
-            Operation::Read { path, accept } => Operation::Read {
-                path,
-                accept: accept.or(options.format).or_else(|| preferred_answer(list)),
-            },
+            Operation::Read { path, accept } => {
+                let accept = accept
+                    .or(options.format)
+                    .map(|format| dialect.allowed(format))
+                    .transpose()?
+                    .or_else(|| dialect.answer());
+                Operation::Read { path, accept }
+            }
             Operation::Discover { path, depth } => {
                 if path.level() == Level::ResourceInstance {
                     return Err(invalid(
@@ -61,7 +55,7 @@ impl Shard {
                     ));
                 }
                 // Before 1.2 there is no depth, and a strict client refuses unknown queries.
-                let depth = depth.filter(|_| version >= Version::V1_2);
+                let depth = depth.filter(|_| dialect.has(Feature::DiscoverDepth));
                 Operation::Discover { path, depth }
             }
             Operation::Write { path, mode, body } => {
@@ -73,6 +67,10 @@ impl Shard {
                 if mode == WriteMode::Update && path.level() == Level::ResourceInstance {
                     return Err(invalid("a resource instance can only be replaced"));
                 }
+                if mode == WriteMode::Update && path.level() == Level::Resource {
+                    let what = "partial update of a resource";
+                    dialect.need(Feature::ResourceUpdate, what)?;
+                }
                 // A POST on a resource would be an Execute, unless it has several instances.
                 let one_value = is_one_value(path, &body);
                 if mode == WriteMode::Update && path.level() == Level::Resource && one_value {
@@ -80,7 +78,7 @@ impl Shard {
                         "a single resource can only be replaced: use PUT instead of PATCH",
                     ));
                 }
-                let body = write(list, version, path, body, options.format)?;
+                let body = write(&dialect, path, body, options.format)?;
                 Operation::Write { path, mode, body }
             }
             Operation::WriteAttributes { path, attributes } => {
@@ -88,6 +86,7 @@ impl Shard {
                 if attributes.is_empty() {
                     return Err(invalid("name at least one attribute, as in pmin"));
                 }
+                check_attributes(&dialect, &attributes)?;
                 attributes
                     .check_target(path.level(), None)
                     .map_err(|error| invalid(error.to_string()))?;
@@ -104,27 +103,27 @@ impl Shard {
                 let path = Path::object(object);
                 let body = match body {
                     Some(body) if !body.is_empty() => {
-                        Some(write(list, version, path, body, options.format)?)
+                        Some(write(&dialect, path, body, options.format)?)
                     }
-                    _ if version < Version::V1_2 => {
-                        return Err(invalid(
-                            "before LwM2M 1.2 a Create needs the content of the instance",
-                        ));
+                    _ => {
+                        dialect.need(Feature::CreateWithoutContent, "Create without content")?;
+                        None
                     }
-                    _ => None,
                 };
                 Operation::Create { object, body }
             }
             Operation::Delete { path } => {
-                let legal = match path.level() {
-                    Level::ObjectInstance => true,
-                    Level::ResourceInstance => version >= Version::V1_2,
-                    _ => false,
-                };
-                if !legal {
-                    return Err(invalid(
-                        "Delete takes an object instance, since 1.2 also a resource instance",
-                    ));
+                match path.level() {
+                    Level::ObjectInstance => {}
+                    Level::ResourceInstance => {
+                        let what = "Delete of a resource instance";
+                        dialect.need(Feature::ResourceInstanceDelete, what)?;
+                    }
+                    _ => {
+                        return Err(invalid(
+                            "Delete takes an object instance, since 1.2 also a resource instance",
+                        ));
+                    }
                 }
                 Operation::Delete { path }
             }
@@ -134,18 +133,35 @@ impl Shard {
             | Operation::CancelObserveComposite { .. } => {
                 return Err(invalid("observations are made by wishes"));
             }
-            Operation::ReadComposite { .. } | Operation::WriteComposite { .. } => {
-                return Err(invalid("composite operations are not there yet"));
+            Operation::ReadComposite { paths, accept } => {
+                self.read_composite(&dialect, &paths, accept.or(options.format))?
+            }
+            Operation::WriteComposite { body } => {
+                self.write_composite(&dialect, body, options.format)?
             }
         })
     }
 
-    /// Reads what a device answered to a Read, or notified.
+    fn dialect(&self, registration: &Registration) -> Dialect<'_> {
+        Dialect {
+            version: self.parameters.get(registration.parameters).version,
+            list: self.lists.get(registration.links),
+        }
+    }
+
+    /// How to speak to a device that is registered.
+    pub(super) fn dialect_of(&self, slot: u32) -> Option<Dialect<'_>> {
+        self.registry.get(slot).map(|found| self.dialect(found))
+    }
+
+    /// Reads what a device answered to a Read, or notified. `target` is the path of the request;
+    /// `paths` are those that were asked for.
     pub(super) fn decode(
         &self,
         now: Instant,
         slot: u32,
         target: Path,
+        paths: &[Path],
         format: Option<u16>,
         payload: &[u8],
     ) -> Result<Vec<OwnedRecord>, String> {
@@ -174,7 +190,7 @@ impl Shard {
         let mut records = Vec::new();
         while let Some(record) = reader.next_record() {
             let mut record = record.map_err(|error| format!("{format}: {error}"))?;
-            if !target.contains(&record.path) {
+            if !paths.iter().any(|path| path.contains(&record.path)) {
                 return Err(format!("{} was not asked for", record.path));
             }
             if records.len() >= self.config.limits.records {
@@ -185,63 +201,10 @@ impl Shard {
         }
         Ok(records)
     }
-
-    /// The format to ask a device for; `None` lets it choose.
-    pub(super) fn accept(&self, slot: u32) -> Option<ContentFormat> {
-        let registration = self.registry.get(slot)?;
-        preferred_answer(self.lists.get(registration.links))
-    }
-}
-
-/// A device that says what it has is asked for the best of it, so that it does not choose a format
-/// that this server cannot read. Of one that says nothing any format is taken.
-fn preferred_answer(list: &DeviceObjects) -> Option<ContentFormat> {
-    COMPLETE
-        .into_iter()
-        .find(|format| list.formats.contains(format))
-}
-
-fn is_one_value(target: Path, records: &[OwnedRecord]) -> bool {
-    match records {
-        [record] => {
-            record.path == target && target.level() >= Level::Resource && record.value.is_some()
-        }
-        _ => false,
-    }
-}
-
-/// The format to write in.
-///
-/// 1.0 clients have TLV (mandatory there). Since 1.1 text and opaque are mandatory for one value;
-/// for the rest what the device announced, else SenML CBOR.
-fn write_format(
-    list: &DeviceObjects,
-    version: Version,
-    target: Path,
-    records: &[OwnedRecord],
-) -> ContentFormat {
-    if version == Version::V1_0 {
-        return ContentFormat::TLV;
-    }
-    if is_one_value(target, records) {
-        return match records.first().and_then(|record| record.value.as_ref()) {
-            Some(OwnedValue::Opaque(_)) => ContentFormat::OPAQUE,
-            _ => ContentFormat::TEXT,
-        };
-    }
-    let chosen_by_device = records
-        .iter()
-        .any(|record| record.path.instance_id() == Some(MAX_ID));
-    if chosen_by_device {
-        // Only TLV can leave the instance id to the device.
-        return ContentFormat::TLV;
-    }
-    preferred_answer(list).unwrap_or(ContentFormat::SENML_CBOR)
 }
 
 fn write(
-    list: &DeviceObjects,
-    version: Version,
+    dialect: &Dialect<'_>,
     target: Path,
     mut records: Vec<OwnedRecord>,
     format: Option<ContentFormat>,
@@ -257,10 +220,13 @@ fn write(
         }
     }
     records.sort_by_key(|record| record.path);
-    let format = format.unwrap_or_else(|| write_format(list, version, target, &records));
+    let format = match format {
+        Some(format) => dialect.allowed(format)?,
+        None => dialect.content(target, &records),
+    };
     let scope = format::Scope {
         target,
-        root: &list.root,
+        root: &dialect.list.root,
     };
     let bytes = format::write_all(format, scope, &records)
         .map_err(|error| invalid(format!("cannot be written as {format}: {error}")))?;
@@ -310,13 +276,96 @@ fn attribute_value(attribute: Attribute, value: f64) -> Result<AttributeValue, S
     }
 }
 
-/// Whether attributes can be written at this path at all.
-pub(super) fn check_wish(path: Path, attributes: &AttributeChanges) -> Result<(), OperateError> {
-    if path.level() == Level::Root || path.ids().contains(&MAX_ID) {
-        return Err(invalid("name at least an object, as in /3"));
+/// The attributes in the query of an Observe.
+pub(super) fn parameters(changes: &AttributeChanges) -> Result<Attributes, String> {
+    if let Some((name, _)) = changes.iter().find(|(_, value)| value.is_none()) {
+        return Err(format!("{name} has no value to observe with"));
     }
-    let changes = attribute_changes(attributes).map_err(OperateError::Invalid)?;
+    attribute_changes(changes).map(|changes| *changes.attributes())
+}
+
+/// Refuses attributes that the version of the device does not have.
+fn check_attributes(dialect: &Dialect<'_>, changes: &WriteAttributes) -> Result<(), OperateError> {
     changes
-        .check_target(path.level(), None)
-        .map_err(|error| invalid(error.to_string()))
+        .changes()
+        .try_for_each(|change| check_attribute(dialect, change.attribute()))
+}
+
+fn check_attribute(dialect: &Dialect<'_>, attribute: Attribute) -> Result<(), OperateError> {
+    let what = format!("attribute {}", attribute.name());
+    dialect.need(attribute.feature(), &what)
+}
+
+impl Shard {
+    /// Whether something can be observed: by any device, and by this one if it is there.
+    pub(super) fn check_wish(
+        &self,
+        endpoint: &str,
+        observed: &Observed,
+    ) -> Result<(), OperateError> {
+        let Observed {
+            path,
+            paths,
+            attributes,
+            parameters: in_request,
+        } = observed;
+        if observed.is_composite() {
+            self.check_paths(paths)?;
+        } else if path.level() == Level::Root || path.ids().contains(&MAX_ID) {
+            return Err(invalid("name at least an object, as in /3"));
+        }
+        let changes = attribute_changes(attributes).map_err(OperateError::Invalid)?;
+        let in_request = parameters(in_request).map_err(OperateError::Invalid)?;
+        let wrong = |error: AttributeError| invalid(error.to_string());
+        for target in observed.targets() {
+            if target.level() == Level::Root && !changes.is_empty() {
+                return Err(invalid(
+                    "attributes cannot be written at /: name the objects",
+                ));
+            }
+            changes.check_target(target.level(), None).map_err(wrong)?;
+        }
+        if observed.is_composite() {
+            const WHOLE: [Attribute; 5] = [
+                Attribute::Pmin,
+                Attribute::Pmax,
+                Attribute::Epmin,
+                Attribute::Epmax,
+                Attribute::Con,
+            ];
+            let other = in_request
+                .iter()
+                .find(|(attribute, _)| !WHOLE.contains(attribute));
+            if let Some((attribute, _)) = other {
+                return Err(invalid(format!(
+                    "{} is no parameter of an Observe-Composite: pmin, pmax, epmin, epmax and con are",
+                    attribute.name()
+                )));
+            }
+        } else {
+            in_request.check_target(path.level(), None).map_err(wrong)?;
+        }
+        match self.registry.find(endpoint) {
+            Some(slot) => self.check_dialect(slot, observed),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the version of a device has what a wish takes.
+    pub(super) fn check_dialect(&self, slot: u32, observed: &Observed) -> Result<(), OperateError> {
+        let Some(dialect) = self.dialect_of(slot) else {
+            return Ok(());
+        };
+        if observed.is_composite() {
+            dialect.need(Feature::ObserveComposite, "Observe-Composite")?;
+        }
+        dialect.need_level(observed.path)?;
+        if !observed.parameters.is_empty() {
+            dialect.need(Feature::ObserveParameters, "parameters of Observe")?;
+        }
+        let attributes = observed.attributes.iter().chain(&observed.parameters);
+        attributes
+            .filter_map(|(name, _)| Attribute::from_name(name))
+            .try_for_each(|attribute| check_attribute(&dialect, attribute))
+    }
 }

@@ -96,8 +96,7 @@ impl Shard {
     pub fn restore_wish(&mut self, stored: &StoredWish) -> bool {
         let wish = KeptWish {
             id: stored.id,
-            path: stored.path,
-            attributes: stored.attributes.clone(),
+            observed: stored.observed.clone(),
             records: Vec::new(),
             updated_at: None,
         };
@@ -139,7 +138,7 @@ impl Shard {
         activity.observations.push(Observation {
             records: wish.records,
             updated_at: wish.updated_at,
-            ..Observation::new(wish.id, wish.path, wish.attributes)
+            ..Observation::new(wish.id, wish.observed)
         });
         let index = self.registry.get(slot).map_or(NONE, |found| found.device);
         self.stand_in_line(index, true);

@@ -1,6 +1,6 @@
 //! How values and attributes lie in columns: readable for an operator with any SQLite tool.
 
-use dunlin_lwm2m::{DataType, OwnedValue};
+use dunlin_lwm2m::{DataType, OwnedValue, Path};
 use rusqlite::types::{Value as Column, ValueRef};
 
 use crate::api::AttributeChanges;
@@ -76,6 +76,19 @@ pub(super) fn attributes_from_text(text: &str) -> Option<AttributeChanges> {
             Some((left, value)) => Some((name(left), Some(value.parse().ok()?))),
             None => Some((name(part), None)),
         })
+        .collect()
+}
+
+/// `/3/0/0 /1`
+pub(super) fn paths_to_text(paths: &[Path]) -> String {
+    let texts: Vec<String> = paths.iter().map(Path::to_string).collect();
+    texts.join(" ")
+}
+
+/// The paths again; `None` when the text makes no sense.
+pub(super) fn paths_from_text(text: &str) -> Option<Vec<Path>> {
+    text.split_whitespace()
+        .map(|path| path.parse().ok())
         .collect()
 }
 

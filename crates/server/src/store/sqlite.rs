@@ -8,9 +8,11 @@ use dunlin_lwm2m::OwnedRecord;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
+use crate::api::Observed;
 use crate::shard::{Persist, StoredRegistration, StoredValues, StoredWish};
 use crate::store::columns::{
-    attributes_from_text, attributes_to_text, value_from_columns, value_to_columns,
+    attributes_from_text, attributes_to_text, paths_from_text, paths_to_text, value_from_columns,
+    value_to_columns,
 };
 use crate::store::{Change, Store, StoreError, Stored, operations};
 
@@ -55,6 +57,11 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
 ",
     operations::MIGRATION,
+    "
+    -- Observe-Composite: its paths, with blanks between; path is / then. Attributes in the request.
+    ALTER TABLE wishes ADD COLUMN paths TEXT NOT NULL DEFAULT '';
+    ALTER TABLE wishes ADD COLUMN parameters TEXT NOT NULL DEFAULT '';
+",
 ];
 
 const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -68,9 +75,11 @@ const WRITE_REGISTRATION: &str = "
     WHERE excluded.epoch >= registrations.epoch";
 const REMOVE_REGISTRATION: &str = "DELETE FROM registrations WHERE endpoint = ?1 AND epoch <= ?2";
 const WRITE_WISH: &str = "
-    INSERT INTO wishes (endpoint, id, path, attributes) VALUES (?1, ?2, ?3, ?4)
+    INSERT INTO wishes (endpoint, id, path, attributes, paths, parameters)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (endpoint, id) DO UPDATE SET
-        path = excluded.path, attributes = excluded.attributes";
+        path = excluded.path, attributes = excluded.attributes, paths = excluded.paths,
+        parameters = excluded.parameters";
 const REMOVE_WISH: &str = "DELETE FROM wishes WHERE endpoint = ?1 AND id = ?2";
 const TIME_VALUES: &str = "UPDATE wishes SET values_at = ?3 WHERE endpoint = ?1 AND id = ?2";
 const REMOVE_VALUES: &str = "DELETE FROM last_values WHERE endpoint = ?1 AND wish = ?2";
@@ -162,9 +171,10 @@ impl Store for SqliteStore {
                 None => skipped("registration", row),
             }
         }
-        let mut query = self
-            .connection
-            .prepare("SELECT endpoint, id, path, attributes FROM wishes ORDER BY endpoint, id")?;
+        let mut query = self.connection.prepare(
+            "SELECT endpoint, id, path, attributes, paths, parameters FROM wishes
+                ORDER BY endpoint, id",
+        )?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             match wish(row) {
@@ -285,8 +295,10 @@ fn write(
                 write_wish.execute(params![
                     new.endpoint,
                     column(new.id),
-                    new.path.to_string(),
-                    attributes_to_text(&new.attributes),
+                    new.observed.path.to_string(),
+                    attributes_to_text(&new.observed.attributes),
+                    paths_to_text(&new.observed.paths),
+                    attributes_to_text(&new.observed.parameters),
                 ])?;
             }
             Persist::RemoveWish { endpoint, id } => {
@@ -339,8 +351,12 @@ fn wish(row: &Row<'_>) -> Option<StoredWish> {
     Some(StoredWish {
         endpoint: row.get(0).ok()?,
         id: number(row.get(1).ok()?),
-        path: row.get_ref(2).ok()?.as_str().ok()?.parse().ok()?,
-        attributes: attributes_from_text(row.get_ref(3).ok()?.as_str().ok()?)?,
+        observed: Observed {
+            path: row.get_ref(2).ok()?.as_str().ok()?.parse().ok()?,
+            attributes: attributes_from_text(row.get_ref(3).ok()?.as_str().ok()?)?,
+            paths: paths_from_text(row.get_ref(4).ok()?.as_str().ok()?)?,
+            parameters: attributes_from_text(row.get_ref(5).ok()?.as_str().ok()?)?,
+        },
     })
 }
 

@@ -11,6 +11,7 @@ use crate::api::{DeviceOperation, OperateError, OperationState, Outcome};
 
 use super::writer::{Listener, WriterHandle};
 use super::*;
+use crate::api::Observed;
 
 /// A folder that goes away at the end.
 struct Folder(PathBuf);
@@ -57,8 +58,10 @@ fn wish(endpoint: &str, id: u64) -> StoredWish {
     StoredWish {
         endpoint: endpoint.to_owned(),
         id,
-        path: Path::resource(3303, 0, 5700),
-        attributes: vec![("pmin".to_owned(), Some(10.0)), ("gt".to_owned(), None)],
+        observed: Observed::path(Path::resource(3303, 0, 5700)).with_attributes(vec![
+            ("pmin".to_owned(), Some(10.0)),
+            ("gt".to_owned(), None),
+        ]),
     }
 }
 
@@ -221,6 +224,45 @@ fn a_newer_schema_is_left_alone() {
         matches!(error, StoreError::Newer { found: 99, .. }),
         "{error}"
     );
+}
+
+/// The first schema, as the releases before this one wrote it.
+#[test]
+fn an_old_database_is_brought_up_to_date() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let database = rusqlite::Connection::open(folder.0.join("dunlin.db")).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE TABLE registrations (endpoint TEXT PRIMARY KEY, epoch INTEGER NOT NULL,
+                shard INTEGER NOT NULL, registration_id TEXT NOT NULL, address TEXT NOT NULL,
+                parameters TEXT NOT NULL, links TEXT NOT NULL, registered_at REAL NOT NULL,
+                updated_at REAL NOT NULL) STRICT;
+            CREATE TABLE wishes (endpoint TEXT NOT NULL, id INTEGER NOT NULL, path TEXT NOT NULL,
+                attributes TEXT NOT NULL, values_at REAL, PRIMARY KEY (endpoint, id))
+                STRICT, WITHOUT ROWID;
+            CREATE TABLE last_values (endpoint TEXT NOT NULL, wish INTEGER NOT NULL,
+                position INTEGER NOT NULL, path TEXT NOT NULL, time REAL, type TEXT, value ANY,
+                PRIMARY KEY (endpoint, wish, position)) STRICT, WITHOUT ROWID;
+            INSERT INTO wishes VALUES ('a', 7, '/3303/0/5700', 'pmin=10&gt', NULL);
+            PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(database);
+    let mut store = folder.open();
+    assert_eq!(load(&mut store), [Stored::Wish(wish("a", 7))]);
+    let composite = StoredWish {
+        observed: Observed {
+            parameters: vec![("con".to_owned(), Some(1.0))],
+            ..Observed::composite(vec![Path::ROOT, Path::resource(3, 0, 9)])
+        },
+        ..wish("a", 8)
+    };
+    commit(&mut store, [Persist::Wish(composite.clone())]);
+    drop(store);
+    let kept = load(&mut folder.open());
+    assert_eq!(kept, [Stored::Wish(wish("a", 7)), Stored::Wish(composite)]);
 }
 
 #[test]

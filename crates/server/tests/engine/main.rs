@@ -1,6 +1,7 @@
 //! The engine of a shard in virtual time, driven by raw bytes.
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
+mod composite;
 mod durable;
 mod files;
 mod message;

@@ -9,7 +9,7 @@ use dunlin_lwm2m::definition::ResourceType;
 use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{DataType, ObjectVersion, OwnedRecord, Path};
 use dunlin_server::api::{
-    AttributeChanges, Device, DeviceOperation, EventKind, NotCancelled, OperateError,
+    AttributeChanges, Device, DeviceOperation, EventKind, NotCancelled, Observed, OperateError,
     OperateOptions, OperationState, Outcome, QueueOptions, QueuedOperation, Stats, Wish,
 };
 use dunlin_server::directory::Directory;
@@ -368,12 +368,15 @@ impl World {
         path: Path,
         attributes: AttributeChanges,
     ) -> Result<Wish, OperateError> {
+        self.observe(endpoint, Observed::path(path).with_attributes(attributes))
+    }
+
+    pub fn observe(&mut self, endpoint: &str, observed: Observed) -> Result<Wish, OperateError> {
         let id = self.id();
         self.input(Input::Command(Command::AddWish {
             id,
             endpoint: endpoint.to_owned(),
-            path,
-            attributes,
+            observed,
         }));
         match self.reply(id) {
             Some(Reply::Wish(wish)) => wish,

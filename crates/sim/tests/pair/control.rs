@@ -7,7 +7,7 @@ use dunlin_coap::{Code, Message, MessageWriter, OptionNumber, Type};
 use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{ContentFormat, OwnedRecord, OwnedValue, Path};
 use dunlin_server::api::{
-    AttributeChanges, Device as Registered, DeviceOperation, EventKind, OperateError,
+    AttributeChanges, Device as Registered, DeviceOperation, EventKind, Observed, OperateError,
     OperateOptions, Outcome, Stats, Wish,
 };
 use dunlin_server::shard::{Command, Input, Reply};
@@ -96,8 +96,7 @@ impl Pair {
         let id = self.ask(&endpoint.clone(), |id| Command::AddWish {
             id,
             endpoint,
-            path,
-            attributes,
+            observed: Observed::path(path).with_attributes(attributes),
         });
         match self.reply(id) {
             Some(Reply::Wish(Ok(wish))) => wish.id,
