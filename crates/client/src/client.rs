@@ -12,7 +12,7 @@ use crate::access;
 use crate::account::Account;
 use crate::object::{Instances, Objects};
 use crate::objects::{Security, Server, text};
-use crate::registration::{RegistrationState, Then};
+use crate::registration::{Listing, RegistrationState};
 use crate::session::{Session, Shared, Tree};
 
 /// Settings of a [`Client`] that no server changes.
@@ -23,9 +23,14 @@ pub struct Config {
     /// The version to register with first. A server that refuses it (4.12) gets the next lower
     /// one.
     pub version: Version,
+    /// A Profile ID for servers of version 1.2, instead of the object list or beside it.
+    pub profile: Option<Profile>,
     /// Whether the device asks for queue mode: it sleeps, and is reachable only for
-    /// MAX_TRANSMIT_WAIT after its last message.
+    /// `awake_time` after its last message.
     pub queue_mode: bool,
+    /// With queue mode: how long the device listens after its last message, sent or received;
+    /// `None` for MAX_TRANSMIT_WAIT, which the standard recommends (Transport 1.2 §6.5).
+    pub awake_time: Option<Duration>,
     /// Whether notifications are Confirmable where neither `con` nor anything else says so.
     pub confirmable_notifications: bool,
     /// Retransmission timing.
@@ -38,11 +43,32 @@ impl Config {
         Self {
             endpoint: text(endpoint),
             version: Version::V1_2,
+            profile: None,
             queue_mode: false,
+            awake_time: None,
             confirmable_notifications: false,
             parameters: TransmissionParameters::default(),
         }
     }
+
+    pub(crate) fn listing(&self) -> Listing {
+        match &self.profile {
+            None => Listing::List,
+            Some(profile) if profile.with_list => Listing::Both,
+            Some(_) => Listing::Profile,
+        }
+    }
+}
+
+/// A name for a set of objects that a server knows, or learns from a Register that carries both
+/// (Core 1.2 §6.2.1). A server that answers 4.09 gets the list at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The value of `pid`: one id, as in `6:27354b9a` or `v:meter`, or several in quotes with
+    /// commas between them. At most 72 bytes: an id with a whole SHA-256, or several short ones.
+    pub id: String<72>,
+    /// Whether the first Register carries the object list as well.
+    pub with_list: bool,
 }
 
 /// What happens to a client.
@@ -91,6 +117,9 @@ pub enum Event {
         code: Option<Code>,
         /// When the next attempt follows; `None` when there is none.
         retry_at: Option<Instant>,
+        /// Whether the account asks for a new bootstrap: the server refused, or every attempt
+        /// failed, and `/1/x/16` is not `false`.
+        bootstrap: bool,
     },
     /// The server accepted an Update.
     Updated {
@@ -139,6 +168,9 @@ pub enum Event {
         /// What was observed.
         path: Path,
     },
+    /// With queue mode: the device has listened long enough and may sleep until
+    /// [`Client::next_timeout`]. [`Client::update`] wakes the servers' interest again.
+    MaySleep,
     /// `/3/0/4` was executed and answered, or new firmware starts with a reboot: reboot, then begin
     /// anew with [`Client::connect`].
     Reboot,
@@ -209,6 +241,8 @@ pub struct Client<
     /// request it is.
     pub(crate) body: [u8; BODY],
     pub(crate) body_of: u16,
+    /// Whether there was traffic since [`Event::MaySleep`].
+    pub(crate) is_awake: bool,
     /// Where the datagram to send next goes.
     pub(crate) out_to: Option<SocketAddr>,
 }
@@ -287,6 +321,7 @@ impl<
             sessions,
             body: [0; BODY],
             body_of: 0,
+            is_awake: false,
             out_to: None,
         }
     }
@@ -389,14 +424,14 @@ impl<
     /// De-registers from every server, and then does nothing until [`Client::connect`].
     pub fn deregister(&mut self) {
         for session in &mut self.sessions {
-            session.registration.deregister_soon(Then::Stop);
+            session.registration.deregister_soon();
         }
     }
 
     /// De-registers from one server.
     pub fn deregister_from(&mut self, id: u16) -> Result<(), AccountError> {
         let session = self.session_mut(id)?;
-        session.registration.deregister_soon(Then::Stop);
+        session.registration.deregister_soon();
         Ok(())
     }
 
@@ -443,7 +478,7 @@ impl<
                     registration.resume(now);
                 }
                 RegistrationState::Registering | RegistrationState::Waiting => {
-                    registration.start(now);
+                    registration.retry(now);
                 }
                 RegistrationState::Deregistering => registration.stop(),
                 RegistrationState::Idle | RegistrationState::Failed => {}
@@ -454,6 +489,17 @@ impl<
             if !is_stored {
                 session.drop_missed_notifications(shared, now);
             }
+        }
+    }
+
+    /// The device has another address. Without security only a Register tells the servers so
+    /// (Core 1.2 §6.2.1); what was on its way is given up, and observations end with it.
+    pub fn rebind(&mut self, now: Instant) {
+        for session in &mut self.sessions {
+            if session.registration.state() != RegistrationState::Deregistering {
+                session.forget_exchanges();
+            }
+            session.registration.rebind(now);
         }
     }
 
@@ -597,14 +643,19 @@ impl<
         self.shared.dropped
     }
 
-    /// With queue mode: until when the device has to listen before it may sleep (Transport 1.2
-    /// §6.5).
+    /// With queue mode: until when the device has to listen before it may sleep, counted from the
+    /// last message sent or received, whichever is later (Transport 1.2 §6.5). `None` before the
+    /// first.
     pub fn awake_until(&self) -> Option<Instant> {
+        let config = &self.shared.config;
+        let awake = config
+            .awake_time
+            .unwrap_or_else(|| config.parameters.max_transmit_wait());
         self.sessions
             .iter()
             .filter_map(|session| session.last_traffic)
             .max()
-            .map(|last| last + self.shared.config.parameters.max_transmit_wait())
+            .map(|last| last + awake)
     }
 
     /// Takes an input. Drain the outputs.

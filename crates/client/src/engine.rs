@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use dunlin_coap::{Action, Incoming, Instant, Message, Rng};
 
-use crate::client::{Client, Step};
+use crate::client::{Client, Event, Step};
 use crate::object::Objects;
 use crate::serve::Body;
 use crate::session::{Session, Shared};
@@ -28,12 +28,16 @@ impl<
         if self.shared.is_offline {
             return self.shared.next_tick;
         }
+        if (0..self.sessions.len()).any(|index| self.is_turn_of(index)) {
+            return Some(Instant::ZERO);
+        }
         let has_changes = self.shared.has_changes();
         self.sessions
             .iter()
             .filter_map(|session| session.next_timeout(&self.shared, has_changes))
             .chain(self.shared.next_tick)
             .chain(self.next_fetch())
+            .chain(self.sleeps_at())
             .min()
     }
 
@@ -49,6 +53,7 @@ impl<
             body_of,
             ..
         } = self;
+        shared.tell_disabled(sessions);
         let session = sessions
             .iter_mut()
             .find(|session| session.address == Some(from));
@@ -66,6 +71,7 @@ impl<
             account: body_of,
         };
         session.datagram(shared, &mut body, now, from, bytes);
+        self.is_awake = true;
         if let Some(path) = shared.deleted.take() {
             for session in sessions {
                 session.attributes.remove_below(&path);
@@ -90,6 +96,7 @@ impl<
                 return None;
             }
             self.look_for_changes(now);
+            self.take_turns(now);
             let Self {
                 shared, sessions, ..
             } = self;
@@ -97,17 +104,61 @@ impl<
                 .iter_mut()
                 .find_map(|session| session.step(shared, now, rng));
             match busy {
-                Some(to) => self.out_to = Some(to),
+                Some(to) => {
+                    self.out_to = Some(to);
+                    self.is_awake |= self.shared.out_length > 0;
+                }
                 None if self.step_fetch(now, rng) => {}
-                None => return None,
+                None => {
+                    if self.sleeps_at().is_none_or(|at| at > now) {
+                        return None;
+                    }
+                    self.is_awake = false;
+                    self.shared.event(Event::MaySleep);
+                }
             }
         }
+    }
+}
+
+impl<
+    O: Objects,
+    const SERVERS: usize,
+    const OBSERVATIONS: usize,
+    const ATTRIBUTES: usize,
+    const BODY: usize,
+    const DATAGRAM: usize,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+{
+    /// With queue mode: when the device may sleep, if it has not been told so.
+    fn sleeps_at(&self) -> Option<Instant> {
+        let is_waiting = self
+            .sessions
+            .iter()
+            .any(|session| session.coap.open_exchanges() > 0);
+        let is_waiting = is_waiting || self.shared.fetching.is_some();
+        if !self.shared.config.queue_mode || !self.is_awake || is_waiting {
+            return None;
+        }
+        self.awake_until()
     }
 }
 
 impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
     Shared<O, SERVERS, BODY, DATAGRAM>
 {
+    /// What each Server instance has to know to refuse an Update while it is disabled.
+    fn tell_disabled<const OBSERVATIONS: usize, const ATTRIBUTES: usize>(
+        &mut self,
+        sessions: &[Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>],
+    ) {
+        for session in sessions {
+            if let Some(account) = self.tree.server.unmarked(session.instance) {
+                account.is_disabled = session.registration.is_disabled();
+            }
+        }
+    }
+
     /// Whether an object was changed and nobody has looked yet.
     pub(crate) fn has_changes(&self) -> bool {
         tree::all(&self.tree).any(|object| {
@@ -216,6 +267,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         now: Instant,
         rng: &mut dyn Rng,
     ) -> Option<SocketAddr> {
+        self.take_trigger(shared, now);
         let server = self.address?;
         match self.coap.handle_timeout(now) {
             Some(Action::Transmit { peer, bytes }) => {
@@ -224,6 +276,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                     out.copy_from_slice(bytes);
                     shared.out_length = length;
                 }
+                self.last_traffic = Some(now);
                 return Some(peer);
             }
             Some(Action::ExchangeFailed { exchange, .. }) => {
@@ -239,7 +292,6 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             }
             None => {}
         }
-        self.take_trigger(shared, now);
         // One interaction at a time (NSTART 1).
         if !self.is_busy(shared)
             && let Some(due) = self.registration.due(now)

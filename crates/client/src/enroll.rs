@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::links;
 use crate::object::Objects;
 use crate::objects::{Server, Trigger, text};
-use crate::registration::{Announced, Due, Failure, Location, RegistrationState, Retry, Then};
+use crate::registration::{Announced, Due, Failure, Listing, Location, RegistrationState, Retry};
 use crate::session::{Session, Shared};
 use crate::tree;
 
@@ -34,12 +34,11 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         };
         match account.trigger.take() {
             None => {}
-            Some(Trigger::Update) => self.registration.update_soon(now),
+            Some(Trigger::Update) => self.registration.triggered(now),
             Some(Trigger::Disable) => {
                 let silence = account.disable_timeout.unwrap_or(DISABLE_TIMEOUT);
                 let silence = Duration::from_secs(u64::from(silence));
-                self.registration
-                    .deregister_soon(Then::ComeBackAfter(silence));
+                self.registration.disable(now, silence);
             }
         }
     }
@@ -114,12 +113,18 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         server: SocketAddr,
         due: Due,
     ) {
-        let version = self.version();
         if due == Due::Register {
+            let highest = shared.config.version;
+            let best = shared
+                .account(self.instance)
+                .map_or(highest, |account| account.best_version(highest));
+            self.registration.prefer(best);
             // A new registration voids what was observed under the old one.
             self.observations.clear();
             self.spell_binding(shared);
         }
+        let version = self.version();
+        let listing = self.registration.listing();
         let offered = self.offer(shared);
         let before = self.registration.announced;
         self.registration.sent(due, offered);
@@ -135,7 +140,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             .get(self.instance)
             .and_then(|account| Binding::parse(&account.binding, version).ok())
             .unwrap_or_default();
-        let has_list = due == Due::Register || (due == Due::Update && offered.list != before.list);
+        let has_list = (due == Due::Register && listing != Listing::Profile)
+            || (due == Due::Update && offered.list != before.list);
         let list = if has_list {
             links::write_objects(tree, version, payload)
                 .ok()
@@ -164,7 +170,11 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                     binding,
                     queue_mode: config.queue_mode,
                     sms: None,
-                    profile_id: None,
+                    profile_id: config
+                        .profile
+                        .as_ref()
+                        .filter(|_| listing != Listing::List)
+                        .map(|profile| profile.id.as_str()),
                     faults: Faults::NONE,
                 }
                 .write_options(writer);
@@ -270,8 +280,19 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 shared.event(Event::UpdateFailed { server, code });
             }
             _ => {
-                let retry_at = match self.registration.register_failed(now, code, retry) {
-                    Failure::LowerVersion => Some(now),
+                let failure = self.registration.register_failed(now, code, retry);
+                let is_over = match failure {
+                    Failure::Again => false,
+                    Failure::RetryAt(_) => code.is_some_and(|code| code.class() == 4),
+                    Failure::Final => self.registration.state() == RegistrationState::Failed,
+                };
+                let bootstrap = is_over
+                    && shared
+                        .account(self.instance)
+                        .and_then(|account| account.bootstrap_on_failure)
+                        .unwrap_or(true);
+                let retry_at = match failure {
+                    Failure::Again => Some(now),
                     Failure::RetryAt(at) => Some(at),
                     Failure::Final => None,
                 };
@@ -279,6 +300,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                     server,
                     code,
                     retry_at,
+                    bootstrap,
                 });
             }
         }

@@ -18,6 +18,7 @@ mod links;
 mod notify;
 mod object;
 pub mod objects;
+mod order;
 mod registration;
 mod report;
 mod serve;
@@ -26,7 +27,7 @@ mod tree;
 mod upload;
 
 pub use account::Account;
-pub use client::{AccountError, Client, Config, Dropped, Event, Input, Output, Outputs};
+pub use client::{AccountError, Client, Config, Dropped, Event, Input, Output, Outputs, Profile};
 pub use dunlin_coap::{Code, Instant, Rng, TransmissionParameters};
 pub use dunlin_lwm2m::{
     Arguments, DataType, ObjectLink, ObjectVersion, Path, Value, Version, definition,

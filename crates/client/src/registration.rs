@@ -18,8 +18,8 @@ pub(crate) struct Retry {
     pub(crate) count: u32,
     /// Communication Retry Timer in seconds.
     pub(crate) timer: u32,
-    /// Communication Sequence Delay Timer in seconds; the largest value ends everything.
-    pub(crate) sequence_delay: u32,
+    /// Communication Sequence Delay Timer in seconds; `None` for no further sequence.
+    pub(crate) sequence_delay: Option<u64>,
     /// Communication Sequence Retry Count: number of sequences.
     pub(crate) sequence_count: u32,
 }
@@ -29,7 +29,7 @@ impl Default for Retry {
         Self {
             count: 5,
             timer: 60,
-            sequence_delay: 86_400,
+            sequence_delay: Some(86_400),
             sequence_count: 1,
         }
     }
@@ -40,7 +40,8 @@ impl Default for Retry {
 pub enum RegistrationState {
     /// Nothing is due: not started, de-registered, or offline without a registration.
     Idle,
-    /// A Register follows later: a back-off, or the silence after Disable.
+    /// A Register follows later: when it is this server's turn, after a back-off, or after the
+    /// silence of Disable.
     Waiting,
     /// A Register is on its way.
     Registering,
@@ -65,8 +66,8 @@ pub(crate) enum Due {
 /// What became of a failed Register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The server refused the version; the next lower one is tried at once.
-    LowerVersion,
+    /// The server refused the version or the Profile ID; another Register follows at once.
+    Again,
     /// The next attempt follows at this time.
     RetryAt(Instant),
     /// There is no further attempt.
@@ -125,11 +126,32 @@ pub(crate) enum Then {
     ComeBackAfter(Duration),
 }
 
+/// How a Register of version 1.2 says which objects there are (Core 1.2 §6.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// By Profile ID alone.
+    Profile,
+    Both,
+    /// By the object list alone.
+    List,
+}
+
 #[derive(Debug)]
 pub(crate) struct Registration {
     state: RegistrationState,
     preferred: Version,
     version: Version,
+    first_listing: Listing,
+    listing: Listing,
+    /// Servers before this one in the order have to be done first.
+    awaits_turn: bool,
+    /// Whether the first Register since [`Registration::enqueue`] has succeeded, or has failed for
+    /// good: the next server in the order may begin.
+    is_settled: bool,
+    /// Whether a Register ever succeeded: `/1/x/14` counts until then.
+    has_succeeded: bool,
+    /// Silent after Disable.
+    is_disabled: bool,
     attempt: u32,
     sequence: u32,
     /// When the next Register (waiting) or Update (registered) is due.
@@ -144,11 +166,17 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    pub(crate) fn new(preferred: Version) -> Self {
+    pub(crate) fn new(preferred: Version, listing: Listing) -> Self {
         Self {
             state: RegistrationState::Idle,
             preferred,
             version: preferred,
+            first_listing: listing,
+            listing,
+            awaits_turn: false,
+            is_settled: true,
+            has_succeeded: false,
+            is_disabled: false,
             attempt: 0,
             sequence: 0,
             due: None,
@@ -183,9 +211,57 @@ impl Registration {
         self.expires.filter(|_| self.is_registered())
     }
 
+    /// The highest version to register with from now on.
+    pub(crate) fn prefer(&mut self, version: Version) {
+        self.preferred = version;
+        self.version = self.version.min(version);
+    }
+
+    /// How to say which objects there are; before 1.2 by the list.
+    pub(crate) fn listing(&self) -> Listing {
+        if self.version < Version::V1_2 {
+            Listing::List
+        } else {
+            self.listing
+        }
+    }
+
+    pub(crate) fn awaits_turn(&self) -> bool {
+        self.awaits_turn
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    pub(crate) fn has_succeeded(&self) -> bool {
+        self.has_succeeded
+    }
+
+    /// Whether the server is left alone because it executed Disable.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.is_disabled
+    }
+
+    /// Begins anew when it is this server's turn.
+    pub(crate) fn enqueue(&mut self, now: Instant) {
+        self.start(now);
+        self.due = None;
+        self.awaits_turn = true;
+        self.is_settled = false;
+    }
+
+    /// It is this server's turn.
+    pub(crate) fn begin(&mut self, now: Instant, delay: Duration) {
+        self.start(now + delay);
+    }
+
     /// Begins anew, with all attempts before it.
     pub(crate) fn start(&mut self, now: Instant) {
         self.version = self.preferred;
+        self.listing = self.first_listing;
+        self.awaits_turn = false;
+        self.is_disabled = false;
         self.attempt = 1;
         self.sequence = 1;
         self.deregister = None;
@@ -197,6 +273,9 @@ impl Registration {
     /// Forgets everything without telling the server.
     pub(crate) fn stop(&mut self) {
         self.state = RegistrationState::Idle;
+        self.awaits_turn = false;
+        self.is_settled = true;
+        self.is_disabled = false;
         self.due = None;
         self.expires = None;
         self.deregister = None;
@@ -209,6 +288,31 @@ impl Registration {
         self.due = Some(now);
     }
 
+    /// Back from offline without a registration: the attempts begin anew, unless the server is to
+    /// be left alone, or others come first.
+    pub(crate) fn retry(&mut self, now: Instant) {
+        if !self.is_disabled && !self.awaits_turn {
+            self.start(now);
+        }
+    }
+
+    /// The device has another address: the server learns it by a new Register (Core 1.2 §6.2.1).
+    pub(crate) fn rebind(&mut self, now: Instant) {
+        match self.state {
+            RegistrationState::Registered
+            | RegistrationState::Updating
+            | RegistrationState::Registering => {
+                let then = self.deregister;
+                self.start(now);
+                self.deregister = then;
+            }
+            RegistrationState::Waiting => self.retry(now),
+            RegistrationState::Deregistering
+            | RegistrationState::Idle
+            | RegistrationState::Failed => {}
+        }
+    }
+
     /// Asks for an Update as soon as possible.
     pub(crate) fn update_soon(&mut self, now: Instant) {
         if self.is_registered() {
@@ -216,14 +320,39 @@ impl Registration {
         }
     }
 
+    /// Another server asked for an Update: where there is no registration, it is tried for again.
+    pub(crate) fn triggered(&mut self, now: Instant) {
+        match self.state {
+            RegistrationState::Waiting => self.retry(now),
+            RegistrationState::Failed => self.start(now),
+            _ => self.update_soon(now),
+        }
+    }
+
+    /// Disable: leaves the server, and keeps silent for a time that each Disable begins anew
+    /// (`/1/x/4`).
+    pub(crate) fn disable(&mut self, now: Instant, silence: Duration) {
+        let then = Then::ComeBackAfter(silence);
+        match self.state {
+            RegistrationState::Registered
+            | RegistrationState::Updating
+            | RegistrationState::Registering
+            | RegistrationState::Deregistering => self.deregister = Some(then),
+            RegistrationState::Waiting | RegistrationState::Failed => {
+                self.deregistered_as(now, then);
+            }
+            RegistrationState::Idle => {}
+        }
+    }
+
     /// Asks for a De-register as soon as possible.
-    pub(crate) fn deregister_soon(&mut self, then: Then) {
+    pub(crate) fn deregister_soon(&mut self) {
         match self.state {
             // A Register on its way may still succeed: its registration must not stay behind.
             RegistrationState::Registered
             | RegistrationState::Updating
-            | RegistrationState::Registering => self.deregister = Some(then),
-            RegistrationState::Deregistering => {}
+            | RegistrationState::Registering
+            | RegistrationState::Deregistering => self.deregister = Some(Then::Stop),
             _ => self.stop(),
         }
     }
@@ -258,6 +387,7 @@ impl Registration {
     pub(crate) fn sent(&mut self, what: Due, offered: Announced) {
         self.offered = offered;
         self.due = None;
+        self.is_disabled = false;
         self.state = match what {
             Due::Register => {
                 if self.is_registered() {
@@ -274,6 +404,8 @@ impl Registration {
     /// 2.01 to Register, with the location it gave.
     pub(crate) fn registered(&mut self, now: Instant, location: Location) {
         self.location = location;
+        self.is_settled = true;
+        self.has_succeeded = true;
         self.attempt = 1;
         self.sequence = 1;
         self.confirmed(now);
@@ -312,20 +444,33 @@ impl Registration {
         {
             self.version = lower;
             self.due = Some(now);
-            return Failure::LowerVersion;
+            return Failure::Again;
+        }
+        if code == Some(Code::CONFLICT) && self.listing() != Listing::List {
+            // The Profile ID is unknown to the server, or it takes none at all.
+            self.listing = match self.listing {
+                Listing::Profile => Listing::Both,
+                Listing::Both | Listing::List => Listing::List,
+            };
+            self.due = Some(now);
+            return Failure::Again;
         }
         self.version = self.preferred;
+        self.listing = self.first_listing;
         let delay = if self.attempt < retry.count {
             // Delay times 2^(attempt - 1), attempts counted from 1 (Core 1.2 §6.2.1.1).
             let exponent = self.attempt.saturating_sub(1).min(31);
             self.attempt += 1;
             u64::from(retry.timer).saturating_mul(1 << exponent)
-        } else if self.sequence < retry.sequence_count && retry.sequence_delay != u32::MAX {
+        } else if self.sequence < retry.sequence_count
+            && let Some(delay) = retry.sequence_delay
+        {
             self.attempt = 1;
             self.sequence += 1;
-            u64::from(retry.sequence_delay)
+            delay
         } else {
             self.state = RegistrationState::Failed;
+            self.is_settled = true;
             self.due = None;
             return Failure::Final;
         };
@@ -358,6 +503,8 @@ impl Registration {
         self.stop();
         if let Then::ComeBackAfter(silence) = then {
             self.start(now + silence);
+            self.is_disabled = true;
+            self.is_settled = true;
         }
     }
 }

@@ -256,7 +256,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             Operation::Discover { path, depth } => self.discover(shared, now, message, path, depth),
             Operation::Write { path, mode, body } => {
                 check_format(body, self.version())?;
-                write(shared, path, mode, body)?;
+                self.write(shared, path, mode, body)?;
                 Ok(Code::CHANGED.into())
             }
             Operation::WriteAttributes { path, attributes } => {
@@ -292,6 +292,26 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 Ok(Code::DELETED.into())
             }
         }
+    }
+
+    fn write<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        path: Path,
+        mode: WriteMode,
+        body: Payload<'_>,
+    ) -> Result<(), Code> {
+        let requester = self.requester(shared);
+        let has = |path: &Path| requester.offers(path) == Offer::Whole;
+        shared.rendered = None;
+        tree::write(
+            &mut shared.tree,
+            &path,
+            mode,
+            body,
+            &has,
+            &mut shared.payload,
+        )
     }
 
     fn write_attributes<O: Objects, const SERVERS: usize, const BODY: usize>(
@@ -557,16 +577,6 @@ fn check_format(body: Payload<'_>, version: Version) -> Result<(), Code> {
         }
         _ => Ok(()),
     }
-}
-
-fn write<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>(
-    shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
-    path: Path,
-    mode: WriteMode,
-    body: Payload<'_>,
-) -> Result<(), Code> {
-    shared.rendered = None;
-    tree::write(&mut shared.tree, &path, mode, body, &mut shared.payload)
 }
 
 fn execute<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>(

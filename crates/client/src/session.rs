@@ -128,7 +128,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             instance,
             address: None,
             coap,
-            registration: Registration::new(config.version),
+            registration: Registration::new(config.version, config.listing()),
             exchange: None,
             observations: Vec::new(),
             attributes: AttributeTable::new(),
@@ -142,7 +142,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         self.forget_exchanges();
         self.observations.clear();
         self.address = Some(address);
-        self.registration.start(now);
+        self.registration.enqueue(now);
     }
 
     pub(crate) fn forget_exchanges(&mut self) {

@@ -45,6 +45,9 @@ pub(crate) fn find_mut(objects: &mut dyn Objects, id: u16) -> Option<&mut dyn Ob
     objects.object_mut(position)
 }
 
+/// Whether the version of the requesting server has what is at a path.
+pub(crate) type Has<'a> = &'a dyn Fn(&Path) -> bool;
+
 /// Gives readers the types of the objects at hand.
 pub(crate) struct TreeTypes<'a>(pub(crate) &'a dyn Objects);
 
@@ -346,12 +349,14 @@ fn for_each_record(
     Ok(())
 }
 
-/// Write: all of it or nothing (Core 1.2 §6.3.3).
+/// Write: all of it or nothing (Core 1.2 §6.3.3). What the requesting server's version does not
+/// have is ignored in the payload, and stays as it is.
 pub(crate) fn write(
     objects: &mut dyn Objects,
     path: &Path,
     mode: WriteMode,
     body: Payload<'_>,
+    has: Has<'_>,
     scratch: &mut [u8],
 ) -> Result<(), Code> {
     match resolve(objects, path)? {
@@ -375,6 +380,9 @@ pub(crate) fn write(
     let mut count = 0_u32;
     for_each_record(objects, path, body, scratch, &mut |record| {
         count += 1;
+        if !has(&record.path) {
+            return Ok(());
+        }
         check_record(objects, path, record, Purpose::Write).map(|_| ())
     })?;
     if count == 0 && path.level() >= Level::Resource {
@@ -385,9 +393,9 @@ pub(crate) fn write(
     let definition = object.definition();
     object.transaction(instance_id, &mut |instance| {
         if mode == WriteMode::Replace {
-            clear(definition, instance, path);
+            clear(definition, instance, path, has);
         }
-        apply(definition, instance, &types, path, body, scratch)
+        apply(definition, instance, &types, path, body, has, scratch)
     })
 }
 
@@ -432,7 +440,15 @@ pub(crate) fn create(
             let given = clear_for_create(definition, instance, &types, body, scratch);
             given?;
         }
-        apply(definition, instance, &types, &path, body, scratch)
+        apply(
+            definition,
+            instance,
+            &types,
+            &path,
+            body,
+            &|_| true,
+            scratch,
+        )
     })?;
     Ok((created, id.is_none()))
 }
@@ -507,7 +523,7 @@ fn each_static(
 }
 
 /// Replace begins with an instance, or a multiple resource, without what may go.
-fn clear(definition: &ObjectDefinition, instance: &mut dyn Instance, path: &Path) {
+fn clear(definition: &ObjectDefinition, instance: &mut dyn Instance, path: &Path, has: Has<'_>) {
     if path.level() == Level::ResourceInstance {
         return;
     }
@@ -516,8 +532,12 @@ fn clear(definition: &ObjectDefinition, instance: &mut dyn Instance, path: &Path
         let is_writable = definition
             .resource(*id)
             .is_some_and(|resource| resource.operations.is_writable());
+        let is_had = path
+            .instance_id()
+            .is_none_or(|instance| has(&Path::resource(definition.id, instance, *id)));
         if is_target
             && is_writable
+            && is_had
             && let Some(field) = instance.field_mut(*id)
         {
             field.clear();
@@ -532,6 +552,7 @@ fn apply(
     types: &StaticTypes,
     path: &Path,
     body: Payload<'_>,
+    has: Has<'_>,
     scratch: &mut [u8],
 ) -> Result<(), Code> {
     let mut last = None;
@@ -542,7 +563,10 @@ fn apply(
         let is_writable = definition
             .resource(id)
             .is_some_and(|resource| resource.operations.is_writable());
-        let Some(field) = instance.field_mut(id).filter(|_| is_writable) else {
+        let Some(field) = instance
+            .field_mut(id)
+            .filter(|_| is_writable && has(&record.path))
+        else {
             return Ok(());
         };
         match record.value {

@@ -443,7 +443,7 @@ fn a_write_that_fails_leaves_no_trace() {
         }
     }
     // A resource the device does not have is ignored inside an instance.
-    let body = br#"[{"bn":"/1/0/","n":"1","v":77},{"n":"10","vlo":"11:0"}]"#;
+    let body = br#"[{"bn":"/1/0/","n":"1","v":77},{"n":"99","vlo":"11:0"}]"#;
     assert_eq!(world.code(&post("/1/0", SENML_JSON, body)), "2.04");
     assert_eq!(world.take().query(), "lt=77");
 }

@@ -259,7 +259,8 @@ fn attempts_back_off_as_the_server_object_says() {
         Some(&Event::RegistrationFailed {
             server: 1,
             code: Some(Code::FORBIDDEN),
-            retry_at: None
+            retry_at: None,
+            bootstrap: true,
         })
     );
 
@@ -288,7 +289,7 @@ fn attempts_back_off_as_the_server_object_says() {
     let account = world.client.server_mut();
     account.retry_count = Some(1);
     account.sequence_count = Some(9);
-    account.sequence_delay = Some(u32::MAX);
+    account.sequence_delay = Some(u64::from(u32::MAX));
     world.client.connect(world.now, server);
     world.poll();
     let register = world.take();
@@ -318,7 +319,8 @@ fn silence_counts_as_a_failed_attempt() {
         [Event::RegistrationFailed {
             server: 1,
             code: None,
-            retry_at
+            retry_at,
+            bootstrap: false,
         }]
     );
     world.events.clear();

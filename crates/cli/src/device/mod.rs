@@ -423,6 +423,7 @@ impl Runner {
             Event::ObservationLost { path, .. } => {
                 format!("observation of {path} ended: the server does not want it any more")
             }
+            Event::MaySleep => "may sleep".to_owned(),
             Event::Reboot => "reboot: registering again".to_owned(),
             Event::FactoryReset => "factory reset: registering again".to_owned(),
         }

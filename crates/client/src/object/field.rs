@@ -238,13 +238,16 @@ impl<const N: usize> FieldType for Vec<u8, N> {
     const TYPES: &'static [DataType] = &[DataType::Opaque];
 }
 
-/// An optional single resource: absent while `None`.
+/// An optional resource, single or multiple: absent while `None`.
 impl<T: Field + Default> Field for Option<T> {
     fn get(&self, position: usize) -> Option<(u16, Value<'_>)> {
         self.as_ref().and_then(|field| field.get(position))
     }
 
     fn set(&mut self, instance: u16, value: Value<'_>) -> Result<(), FieldError> {
+        if let Some(field) = self {
+            return field.set(instance, value);
+        }
         let mut field = T::default();
         field.set(instance, value)?;
         *self = Some(field);
@@ -253,6 +256,15 @@ impl<T: Field + Default> Field for Option<T> {
 
     fn clear(&mut self) {
         *self = None;
+    }
+
+    fn remove(&mut self, instance: u16) -> Result<(), FieldError> {
+        self.as_mut()
+            .map_or(Err(FieldError::NotFound), |field| field.remove(instance))
+    }
+
+    fn is_present(&self) -> bool {
+        self.as_ref().is_some_and(Field::is_present)
     }
 }
 
