@@ -2,16 +2,17 @@
 
 mod generate;
 mod lint;
+mod show;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
+use dunlin_lwm2m::Models;
 use dunlin_lwm2m::model::{self, ObjectModel, Strictness};
-use dunlin_lwm2m::{DataType, Models};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -19,17 +20,11 @@ pub(crate) enum Command {
     #[command(after_help = lint::EXAMPLES)]
     Lint(lint::LintArgs),
     /// Print an object definition
-    #[command(after_help = "Examples:\n  dunlin object show 3303\n  dunlin object show door.xml")]
-    Show(ShowArgs),
+    #[command(after_help = show::EXAMPLES)]
+    Show(show::ShowArgs),
     /// Turn object definitions into Rust for dunlin-client
     #[command(after_help = generate::EXAMPLES)]
     Generate(generate::GenerateArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ShowArgs {
-    /// XML file, or the id of an object that dunlin brings along
-    object: String,
 }
 
 /// Runs a command and tells how it ended: 1 when lint found something, 2 when something could not
@@ -37,7 +32,7 @@ pub(crate) struct ShowArgs {
 pub(crate) fn run(command: Command) -> ExitCode {
     let result = match command {
         Command::Lint(args) => lint::run(&args, &mut io::stdout().lock()),
-        Command::Show(args) => show_all(&args).map(|()| 0),
+        Command::Show(args) => show::run(&args, &mut io::stdout().lock()).map(|()| 0),
         Command::Generate(args) => generate::run(&args).map(|()| 0),
     };
     match result {
@@ -46,6 +41,8 @@ pub(crate) fn run(command: Command) -> ExitCode {
             eprintln!("dunlin: {}", lint::verdict(count));
             ExitCode::FAILURE
         }
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dunlin: {error:#}");
             ExitCode::from(2)
@@ -53,73 +50,10 @@ pub(crate) fn run(command: Command) -> ExitCode {
     }
 }
 
-fn show_all(args: &ShowArgs) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    for object in load(&args.object)? {
-        show(&object, &mut out)?;
-    }
-    Ok(())
-}
-
-/// Writes a definition as a table.
-pub(crate) fn show(object: &ObjectModel, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "/{} {} {}", object.id, object.name, object.version)?;
-    if !object.description.is_empty() {
-        writeln!(out, "{}", one_line(&object.description))?;
-    }
-    let enabler = object
-        .lwm2m_version
-        .map_or_else(|| "any".to_owned(), |version| version.to_string());
-    writeln!(
-        out,
-        "{}; {} instances; {}; since LwM2M {enabler}\n",
-        object.urn,
-        if object.multiple {
-            "multiple"
-        } else {
-            "single"
-        },
-        if object.mandatory {
-            "mandatory"
-        } else {
-            "optional"
-        },
-    )?;
-    let rows: Vec<[String; 6]> = object
-        .resources
-        .iter()
-        .map(|resource| {
-            let multiple = if resource.multiple { "[]" } else { "" };
-            let data_type = resource.data_type.map_or("", DataType::name);
-            [
-                resource.id.to_string(),
-                one_line(&resource.name),
-                resource.operations.as_str().to_owned(),
-                format!("{data_type}{multiple}"),
-                if resource.mandatory { "yes" } else { "" }.to_owned(),
-                [one_line(&resource.range_text), resource.units.clone()]
-                    .join(" ")
-                    .trim()
-                    .to_owned(),
-            ]
-        })
-        .collect();
-    let head = ["ID", "NAME", "OP", "TYPE", "MANDATORY", "RANGE, UNIT"].map(str::to_owned);
-    let mut widths = [0; 6];
-    for row in std::iter::once(&head).chain(&rows) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    for row in std::iter::once(&head).chain(&rows) {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
-    }
-    writeln!(out)
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The definitions of a file, or of an object that comes along.
@@ -179,10 +113,6 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -191,20 +121,6 @@ pub(crate) mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../objects")
             .join(name)
-    }
-
-    #[test]
-    fn show_prints_a_table() {
-        let mut out = Vec::new();
-        show(&load("6").unwrap()[0], &mut out).unwrap();
-        let out = String::from_utf8(out).unwrap();
-        let lines: Vec<&str> = out.lines().collect();
-        assert_eq!(lines[0], "/6 Location 1.0");
-        assert_eq!(
-            lines[4],
-            "ID  NAME       OP  TYPE    MANDATORY  RANGE, UNIT"
-        );
-        assert_eq!(lines[5], "0   Latitude   R   Float   yes        lat");
     }
 
     #[test]

@@ -44,8 +44,8 @@ pub mod id {
     pub const LINKS: u16 = 10;
     /// Ring (`/42770/*/11`).
     pub const RING: u16 = 11;
-    /// Reset! (`/42770/*/12`).
-    pub const RESET: u16 = 12;
+    /// Reset "all" \\ {\*/ (`/42770/*/12`).
+    pub const RESET_ALL: u16 = 12;
     /// Levels (`/42770/*/13`).
     pub const LEVELS: u16 = 13;
     /// Names (`/42770/*/14`).
@@ -77,7 +77,7 @@ pub static EVERY_TYPE: ObjectDefinition = ObjectDefinition {
         ResourceDefinition::new(9, "Partner", Operations::RW, Some(DataType::ObjectLink)),
         ResourceDefinition::new(10, "Links", Operations::RW, Some(DataType::CoreLink)),
         ResourceDefinition::new(11, "Ring", Operations::E, None).mandatory(),
-        ResourceDefinition::new(12, "Reset!", Operations::E, None),
+        ResourceDefinition::new(12, "Reset \"all\" \\ {*/", Operations::E, None),
         ResourceDefinition::new(13, "Levels", Operations::RW, Some(DataType::Integer)).multiple().mandatory().range(0.0, 100.0).units("%"),
         ResourceDefinition::new(14, "Names", Operations::RW, Some(DataType::String)).multiple().range(0.0, 8.0),
         ResourceDefinition::new(15, "Secret", Operations::None, Some(DataType::Opaque)),
@@ -237,11 +237,11 @@ pub trait EveryTypeActions: Clone {
         Err(Code::METHOD_NOT_ALLOWED)
     }
 
-    /// Execute of Reset! (`/42770/*/12`).
+    /// Execute of Reset "all" \\ {\*/ (`/42770/*/12`).
     /// Answered with 4.05 (Method Not Allowed) unless overridden.
     ///
-    /// Nobody has written this one.
-    fn reset(this: &mut EveryType<Self>, arguments: Arguments<'_>) -> Result<(), Code> {
+    /// Nobody has written this one: "quotes" \\ {braces and \*/ are no code.
+    fn reset_all(this: &mut EveryType<Self>, arguments: Arguments<'_>) -> Result<(), Code> {
         let _ = (this, arguments);
         Err(Code::METHOD_NOT_ALLOWED)
     }
@@ -269,7 +269,7 @@ object! {
         9 => read_write partner;
         10 => read_write links;
         11 => execute |this, arguments| A::ring(this, arguments);
-        12 => execute |this, arguments| A::reset(this, arguments);
+        12 => execute |this, arguments| A::reset_all(this, arguments);
         13 => read_write levels;
         14 => read_write names;
         15 => read_write secret;
