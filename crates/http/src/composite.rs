@@ -1,16 +1,17 @@
 //! Composite operations: several paths of a device at once (since 1.1).
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, State};
-use dunlin_lwm2m::operation::Operation;
-use dunlin_lwm2m::{Level, OwnedRecord};
+use axum::response::Response;
 use dunlin_server::control::Control;
 
 use crate::App;
-use crate::data::{OperateQuery, QueryResult, distinct, operate, parse_body, to_record};
+use crate::build;
+use crate::data::parse_body;
 use crate::devices::find;
-use crate::dto::{AnswerDto, PathsDto, RecordsDto, parse_path, parse_paths};
+use crate::dto::{AnswerDto, PathsDto, RecordsDto};
+use crate::operation_dto::OperationDto;
+use crate::perform::{OperateQuery, QueryResult, perform};
 use crate::problem::Problem;
 
 /// Reads several paths at once. The device leaves out what it does not have or may not show.
@@ -18,30 +19,19 @@ use crate::problem::Problem;
     params(("endpoint" = String, Path, description = "Endpoint client name, percent-encoded"),
         OperateQuery),
     request_body = PathsDto,
-    responses((status = 200, body = AnswerDto), (status = 400, body = Problem),
-        (status = 404, body = Problem), (status = 504, body = Problem)))]
+    responses((status = 200, body = AnswerDto), (status = 202, body = OperationDto),
+        (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 504, body = Problem)))]
 pub(crate) async fn read(
     State(control): State<Control>,
     UrlPath(endpoint): UrlPath<String>,
-    query: QueryResult,
+    query: QueryResult<OperateQuery>,
     body: Bytes,
-) -> Result<Json<AnswerDto>, Problem> {
-    let options = OperateQuery::options(query)?;
+) -> Result<Response, Problem> {
+    let manner = OperateQuery::manner(query)?;
     let body: PathsDto = parse_body(&body)?;
-    let paths = parse_paths(&body.paths)?
-        .into_iter()
-        .map(|path| OwnedRecord {
-            path,
-            time: None,
-            value: None,
-        })
-        .collect();
-    let operation = Operation::ReadComposite {
-        paths,
-        accept: options.format,
-    };
-    let outcome = operate(&control, &endpoint, operation, options).await?;
-    Ok(Json(AnswerDto::with_records(&outcome)))
+    let operation = build::read_composite(&body.paths, manner.format)?;
+    perform(&control, &endpoint, operation, &manner).await
 }
 
 /// Writes resources anywhere on the device, all or none.
@@ -49,34 +39,18 @@ pub(crate) async fn read(
     params(("endpoint" = String, Path, description = "Endpoint client name, percent-encoded"),
         OperateQuery),
     request_body = RecordsDto,
-    responses((status = 200, body = AnswerDto), (status = 400, body = Problem),
-        (status = 404, body = Problem), (status = 504, body = Problem)))]
+    responses((status = 200, body = AnswerDto), (status = 202, body = OperationDto),
+        (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 504, body = Problem)))]
 pub(crate) async fn write(
     State(app): State<App>,
     UrlPath(endpoint): UrlPath<String>,
-    query: QueryResult,
+    query: QueryResult<OperateQuery>,
     body: Bytes,
-) -> Result<Json<AnswerDto>, Problem> {
-    let options = OperateQuery::options(query)?;
+) -> Result<Response, Problem> {
+    let manner = OperateQuery::manner(query)?;
     let body: RecordsDto = parse_body(&body)?;
     let device = find(&app.control, &endpoint).await?;
-    let mut records = Vec::with_capacity(body.records.len());
-    for record in body.records {
-        let path = parse_path(&record.path)?;
-        records.push(
-            if record.value.is_null() && path.level() == Level::ResourceInstance {
-                OwnedRecord {
-                    path,
-                    time: None,
-                    value: None,
-                }
-            } else {
-                to_record(&app.models, &device, record)?
-            },
-        );
-    }
-    let body = distinct(records)?;
-    let operation = Operation::WriteComposite { body };
-    let outcome = operate(&app.control, &endpoint, operation, options).await?;
-    Ok(Json(AnswerDto::plain(&outcome)))
+    let operation = build::write_composite(&app.models, Some(&device), body.records)?;
+    perform(&app.control, &endpoint, operation, &manner).await
 }

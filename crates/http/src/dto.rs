@@ -245,7 +245,9 @@ pub(crate) struct WriteDto {
 }
 
 /// Null is a value here, other than a field that is not there.
-fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+pub(crate) fn even_null<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
 }
 

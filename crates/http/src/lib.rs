@@ -7,6 +7,7 @@
 // The macros of utoipa write out paths that are in scope.
 #![allow(unused_qualifications)]
 
+mod build;
 mod composite;
 mod console;
 mod data;
@@ -19,6 +20,8 @@ mod json;
 mod models;
 mod observations;
 mod operation_dto;
+mod operations;
+mod perform;
 mod problem;
 mod trace;
 
@@ -55,6 +58,7 @@ pub const MAX_BODY: usize = 1 << 20;
     tags(
         (name = "devices", description = "Registrations"),
         (name = "device management", description = "Operations towards a device"),
+        (name = "operations", description = "The queue of a device"),
         (name = "observations", description = "Wishes for observations"),
         (name = "events", description = "What happens, as it happens"),
         (name = "models", description = "Object definitions"),
@@ -94,6 +98,12 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
                 .routes(routes!(data::write_attributes))
                 .routes(routes!(composite::read))
                 .routes(routes!(composite::write))
+                .routes(routes!(operations::list, operations::create))
+                .routes(routes!(operations::get, operations::cancel))
+                .routes(routes!(
+                    operations::set_awake_time,
+                    operations::forget_awake_time
+                ))
                 .routes(routes!(observations::list, observations::create))
                 .routes(routes!(observations::remove))
                 .routes(routes!(trace::list))

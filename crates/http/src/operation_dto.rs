@@ -74,7 +74,7 @@ const fn name(operation: &DeviceOperation) -> &'static str {
 }
 
 /// The name of a state.
-const fn state_name(state: &OperationState) -> &'static str {
+pub(crate) const fn state_name(state: &OperationState) -> &'static str {
     match state {
         OperationState::Queued => "queued",
         OperationState::Sent => "sent",
@@ -84,6 +84,9 @@ const fn state_name(state: &OperationState) -> &'static str {
         OperationState::Cancelled => "cancelled",
     }
 }
+
+/// The names of all states.
+pub(crate) const STATES: [&str; 6] = ["queued", "sent", "done", "failed", "expired", "cancelled"];
 
 impl From<&QueuedOperation> for OperationDto {
     fn from(operation: &QueuedOperation) -> Self {

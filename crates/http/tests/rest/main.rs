@@ -19,6 +19,7 @@ mod events;
 mod execute;
 mod names;
 mod observations;
+mod operations;
 mod read;
 mod server;
 mod trace;

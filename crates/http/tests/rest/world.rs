@@ -23,10 +23,14 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        Self::with(ServerConfig::default())
+    }
+
+    pub fn with(config: ServerConfig) -> Self {
         let server = Server::start(ServerConfig {
             coap: SocketAddr::from(([127, 0, 0, 1], 0)),
             shards: 2,
-            ..ServerConfig::default()
+            ..config
         })
         .unwrap();
         Self {
