@@ -157,9 +157,10 @@ impl Dialect<'_> {
         self.answer().unwrap_or(ContentFormat::SENML_CBOR)
     }
 
-    /// A format that somebody asks for by name: refused when the version does not know it.
+    /// A format that somebody asks for by name: refused when the version does not know it and the
+    /// device did not announce it either.
     pub(super) fn allowed(&self, format: ContentFormat) -> Result<ContentFormat, OperateError> {
-        if format.is_in(self.version) {
+        if format.is_in(self.version) || self.list.formats.contains(&format) {
             return Ok(format);
         }
         Err(invalid(match format.feature() {

@@ -633,3 +633,30 @@ fn times_of_records_are_unix_times() {
     let times: Vec<Option<f64>> = values(world.outcome(id)).iter().map(|r| r.time).collect();
     assert_eq!(times, [Some(ORIGIN + 995.0), Some(1_700_000_000.0), None]);
 }
+
+/// A client of 1.1 that also has the JSON of 1.0, as the Leshan client does, says so.
+#[test]
+fn a_format_of_another_version_is_asked_for_when_it_was_announced() {
+    for (list, is_asked) in [
+        ("</>;ct=\"110 11543\",</1/0>,</3/0>", true),
+        ("</>;ct=110,</1/0>,</3/0>", false),
+    ] {
+        let mut world = World::new();
+        let mut peer = Peer::new(1);
+        peer.register(&mut world, &["lt=300", "lwm2m=1.1"], list.as_bytes());
+        world.sent.clear();
+        let path = Path::instance(3, 0);
+        let read = Operation::Read { path, accept: None };
+        let format = Some(ContentFormat::LWM2M_JSON);
+        let id = world.operate_with("dev-1", read, 30, format);
+        if is_asked {
+            assert_eq!(world.request().message().accept(), Some(11543));
+        } else {
+            let refused = world.outcome(id);
+            assert!(
+                matches!(refused, Some(Err(OperateError::Invalid(_)))),
+                "{refused:?}"
+            );
+        }
+    }
+}
