@@ -6,9 +6,9 @@ use core::net::SocketAddr;
 use dunlin_coap::Instant;
 use dunlin_lwm2m::{Path, Version};
 
-use crate::notify::Observation;
 use crate::objects::Server;
 use crate::registration::{Registration, RegistrationState};
+use crate::watch::Watch;
 
 /// How things stand with one server; see [`Client::account`](crate::Client::account).
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ pub struct Account<'a> {
     pub(crate) server: &'a Server,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) registration: &'a Registration,
-    pub(crate) observations: &'a [Observation],
+    pub(crate) watches: &'a [Watch],
 }
 
 impl<'a> Account<'a> {
@@ -55,9 +55,9 @@ impl<'a> Account<'a> {
         DisplayLocation(self.registration)
     }
 
-    /// The paths the server observes.
+    /// The paths the server observes, those of composite observations one by one.
     pub fn observed(&self) -> impl Iterator<Item = Path> + use<'a> {
-        self.observations.iter().map(|observation| observation.path)
+        self.watches.iter().map(|watch| watch.path)
     }
 }
 

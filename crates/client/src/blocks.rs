@@ -18,6 +18,8 @@ pub(crate) struct Rendered {
     /// The Short Server ID of the server it is for.
     pub(crate) server: u16,
     pub(crate) path: Path,
+    /// A digest of the paths of a composite; otherwise 0.
+    pub(crate) group: u32,
     pub(crate) accept: Option<ContentFormat>,
     pub(crate) format: ContentFormat,
     pub(crate) length: usize,
@@ -31,11 +33,12 @@ impl Rendered {
         &self,
         now: Instant,
         server: u16,
-        path: &Path,
+        (path, group): (&Path, u32),
         accept: Option<ContentFormat>,
     ) -> bool {
         self.server == server
             && self.path == *path
+            && self.group == group
             && self.accept == accept
             && now.saturating_since(self.at) <= IDLE
     }

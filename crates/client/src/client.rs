@@ -4,12 +4,13 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use dunlin_coap::{Code, Instant, Rng, Stats, TransmissionParameters};
-use dunlin_lwm2m::{Path, Version};
+use dunlin_coap::{Instant, Rng, Stats, TransmissionParameters};
+use dunlin_lwm2m::{ContentFormat, Path, Version};
 use heapless::{Deque, String, Vec};
 
 use crate::access;
 use crate::account::Account;
+pub(crate) use crate::event::{Dropped, Event, Outcome, ReportId};
 use crate::object::{Instances, Objects};
 use crate::objects::{Security, Server, text};
 use crate::registration::{Listing, RegistrationState};
@@ -33,6 +34,11 @@ pub struct Config {
     pub awake_time: Option<Duration>,
     /// Whether notifications are Confirmable where neither `con` nor anything else says so.
     pub confirmable_notifications: bool,
+    /// The formats of answers for which the server asks for none.
+    pub formats: Formats,
+    /// Whether Read-, Write- and Observe-Composite are served, which a client may leave out
+    /// (Core 1.2 §6.3.8): 5.01 otherwise.
+    pub composites: bool,
     /// Retransmission timing.
     pub parameters: TransmissionParameters,
 }
@@ -47,6 +53,8 @@ impl Config {
             queue_mode: false,
             awake_time: None,
             confirmable_notifications: false,
+            formats: Formats::default(),
+            composites: true,
             parameters: TransmissionParameters::default(),
         }
     }
@@ -69,6 +77,41 @@ pub struct Profile {
     pub id: String<72>,
     /// Whether the first Register carries the object list as well.
     pub with_list: bool,
+}
+
+/// The formats of answers and notifications for which the server asks for none, and of Send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Formats {
+    /// With a server of version 1.0: TLV, the one format that every client of 1.0 has.
+    pub v1_0: ContentFormat,
+    /// With a server of version 1.1: SenML CBOR; SenML JSON and TLV are the others.
+    pub v1_1: ContentFormat,
+    /// With a server of version 1.2: SenML CBOR; LwM2M CBOR is the shortest.
+    pub v1_2: ContentFormat,
+    /// Whether one value goes as text, or as the bytes it is, since 1.1.
+    pub plain_values: bool,
+}
+
+impl Formats {
+    /// The format for several values.
+    pub const fn of(&self, version: Version) -> ContentFormat {
+        match version {
+            Version::V1_0 => self.v1_0,
+            Version::V1_1 => self.v1_1,
+            Version::V1_2 => self.v1_2,
+        }
+    }
+}
+
+impl Default for Formats {
+    fn default() -> Self {
+        Self {
+            v1_0: ContentFormat::TLV,
+            v1_1: ContentFormat::SENML_CBOR,
+            v1_2: ContentFormat::SENML_CBOR,
+            plain_values: true,
+        }
+    }
 }
 
 /// What happens to a client.
@@ -97,98 +140,6 @@ pub enum Output<'a> {
     },
     /// Something happened.
     Event(Event),
-}
-
-/// What a client tells its application.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Event {
-    /// The server accepted the registration; see [`Client::location`].
-    Registered {
-        /// The Short Server ID.
-        server: u16,
-        /// The version agreed on.
-        version: Version,
-    },
-    /// A Register failed.
-    RegistrationFailed {
-        /// The Short Server ID.
-        server: u16,
-        /// The server's answer; `None` when there was none.
-        code: Option<Code>,
-        /// When the next attempt follows; `None` when there is none.
-        retry_at: Option<Instant>,
-        /// Whether the account asks for a new bootstrap: the server refused, or every attempt
-        /// failed, and `/1/x/16` is not `false`.
-        bootstrap: bool,
-    },
-    /// The server accepted an Update.
-    Updated {
-        /// The Short Server ID.
-        server: u16,
-    },
-    /// An Update failed; a new Register follows.
-    UpdateFailed {
-        /// The Short Server ID.
-        server: u16,
-        /// The server's answer; `None` when there was none.
-        code: Option<Code>,
-    },
-    /// The device has left the server, or did not get an answer to saying so.
-    Deregistered {
-        /// The Short Server ID.
-        server: u16,
-    },
-    /// A request of the server was answered.
-    Request {
-        /// The Short Server ID.
-        server: u16,
-        /// The name the standard gives the operation; "Request" for what is none.
-        operation: &'static str,
-        /// Where.
-        path: Path,
-        /// The answer.
-        code: Code,
-    },
-    /// A notification was sent.
-    Notified {
-        /// The Short Server ID.
-        server: u16,
-        /// What is observed.
-        path: Path,
-        /// 2.05, or the error that ends the observation.
-        code: Code,
-        /// Whether it asks for an acknowledgement.
-        confirmable: bool,
-    },
-    /// An observation ended without a word from this device: the server rejected a notification
-    /// or did not acknowledge it.
-    ObservationLost {
-        /// The Short Server ID.
-        server: u16,
-        /// What was observed.
-        path: Path,
-    },
-    /// With queue mode: the device has listened long enough and may sleep until
-    /// [`Client::next_timeout`]. [`Client::update`] wakes the servers' interest again.
-    MaySleep,
-    /// `/3/0/4` was executed and answered, or new firmware starts with a reboot: reboot, then begin
-    /// anew with [`Client::connect`].
-    Reboot,
-    /// `/3/0/5` was executed and answered.
-    FactoryReset,
-}
-
-/// What was dropped above the message layer; see also [`Client::stats`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// Datagrams from others than the servers.
-    pub foreign: u32,
-    /// Datagrams while offline.
-    pub offline: u32,
-    /// Requests before the answer to Register (Core 1.2 §6.2.1), or after a De-register.
-    pub unregistered: u32,
-    /// Events that nobody fetched in time.
-    pub events: u32,
 }
 
 /// An LwM2M device: UDP without security, up to `SERVERS` servers, the objects `O` besides Security
@@ -221,7 +172,7 @@ pub struct Dropped {
 /// | Capacity | Meaning, and what happens at its limit |
 /// |---|---|
 /// | `SERVERS` | server accounts; [`Client::add_server`] refuses a further one |
-/// | `OBSERVATIONS` | observations of each server; a further Observe is answered as a Read, without the Observe option |
+/// | `OBSERVATIONS` | paths observed by each server, those of composites one by one; a further Observe is answered as a Read, without the Observe option |
 /// | `ATTRIBUTES` | paths with attached attributes, for each server; a further Write-Attributes is answered with 5.00 |
 /// | `BODY` | bytes of a payload, in blocks or whole: 4.13 for what is written, 5.00 for what is read |
 /// | `DATAGRAM` | bytes of a datagram sent; larger answers go in blocks; the object list has to fit |
@@ -317,6 +268,7 @@ impl<
                 fetch_due: None,
                 fetch_waits: None,
                 next_tick: None,
+                last_report: 0,
             },
             sessions,
             body: [0; BODY],
@@ -561,7 +513,7 @@ impl<
                 server: self.shared.account(session.instance)?,
                 address: session.address,
                 registration: &session.registration,
-                observations: &session.observations,
+                watches: session.observations.all(),
             })
         })
     }

@@ -237,7 +237,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             }
             Incoming::Acknowledged { exchange, finished } => {
                 if finished {
-                    self.notification_confirmed(now, exchange);
+                    self.notification_confirmed(shared, now, exchange);
                 }
             }
             Incoming::Reset {
@@ -291,6 +291,9 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 return Some(server);
             }
             None => {}
+        }
+        if self.land_forgotten(shared) {
+            return Some(server);
         }
         // One interaction at a time (NSTART 1).
         if !self.is_busy(shared)

@@ -9,15 +9,19 @@ mod access;
 mod account;
 mod blocks;
 mod client;
+mod composite;
 mod digest;
 mod engine;
 mod enroll;
+mod event;
 mod fetching;
 pub mod image;
 mod links;
 mod notify;
 mod object;
 pub mod objects;
+mod observations;
+mod observe;
 mod order;
 mod registration;
 mod report;
@@ -25,13 +29,15 @@ mod serve;
 mod session;
 mod tree;
 mod upload;
+mod watch;
 
 pub use account::Account;
-pub use client::{AccountError, Client, Config, Dropped, Event, Input, Output, Outputs, Profile};
+pub use client::{AccountError, Client, Config, Formats, Input, Output, Outputs, Profile};
 pub use dunlin_coap::{Code, Instant, Rng, TransmissionParameters};
 pub use dunlin_lwm2m::{
-    Arguments, DataType, ObjectLink, ObjectVersion, Path, Value, Version, definition,
+    Arguments, ContentFormat, DataType, ObjectLink, ObjectVersion, Path, Value, Version, definition,
 };
+pub use event::{Dropped, Event, Outcome, ReportId};
 /// Texts, bytes and lists of fixed capacity: what the fields of objects are made of.
 pub use heapless;
 pub use object::{

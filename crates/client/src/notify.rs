@@ -1,43 +1,27 @@
-//! Observations: who is told what, when (Core 1.2 §6.4; RFC 7641).
+//! Notifications: who is told what, when, and whether it has arrived (Core 1.2 §6.4; RFC 7641).
 
 use core::net::SocketAddr;
 
-use dunlin_coap::{Code, ExchangeId, Instant, MessageWriter, Rng, Sequence};
-use dunlin_lwm2m::{Attributes, ContentFormat, Path};
-use heapless::Vec;
+use dunlin_coap::{Code, ExchangeId, Instant, MessageWriter, Rng};
+use dunlin_lwm2m::{Attributes, Path, Version};
 
 use crate::access::{self, Right};
-use crate::client::{CONFIRM_WITHIN, Client, Config, Event};
+use crate::client::{CONFIRM_WITHIN, Client, Event, Outcome, ReportId};
 use crate::object::Objects;
-use crate::report::{self, Snapshot};
+use crate::observations::Observation;
 use crate::session::{Session, Shared};
 use crate::tree;
+use crate::watch::Snapshot;
 
-/// One observation of the server.
+/// The confirmable report on its way; one at a time (NSTART).
 #[derive(Clone, Debug)]
-pub(crate) struct Observation {
-    pub(crate) token: Vec<u8, 8>,
-    pub(crate) path: Path,
-    /// As asked for, to find the rest of a large notification.
-    pub(crate) accept: Option<ContentFormat>,
-    /// Of the first response, and so of all (RFC 7641 §4.2).
-    pub(crate) format: ContentFormat,
-    pub(crate) sequence: Sequence,
-    /// What was sent last, and when.
-    pub(crate) sent: Snapshot,
-    pub(crate) sent_at: Instant,
-    /// When the server last showed that it is there.
-    pub(crate) confirmed_at: Instant,
-    /// Of the last notification, to recognize a reset.
-    pub(crate) message_id: Option<u16>,
-    /// Of a confirmable notification on its way.
+pub(crate) struct Flight {
+    /// `None` once it was given up.
     pub(crate) exchange: Option<ExchangeId>,
-    /// Something may have changed since `changed` was found out.
-    pub(crate) is_stale: bool,
-    /// A change waits to be told.
-    pub(crate) is_changed: bool,
-    /// The value has gone: the observation ends with this code.
-    pub(crate) ends: Option<Code>,
+    /// Of its first message, by which its observation knows it.
+    pub(crate) message_id: u16,
+    /// The id of a notification.
+    pub(crate) report: u32,
 }
 
 impl<
@@ -75,9 +59,11 @@ impl<
             let id = object.definition().id;
             has_news |= changes.instances || id == 1;
             for session in sessions.iter_mut() {
-                for observation in &mut session.observations {
+                for watch in session.observations.all_mut() {
                     // Rights come and go with the Access Control object.
-                    observation.is_stale |= id == 2 || observation.path.object_id() == Some(id);
+                    if id == 2 || watch.path.object_id().is_none_or(|object| object == id) {
+                        watch.mark();
+                    }
                 }
             }
         }
@@ -94,19 +80,39 @@ impl<
 impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>
 {
-    /// What is in force at a path, the server's defaults included (`/1/x/2`, `/1/x/3`).
-    pub(crate) fn attributes_at<O: Objects, const SERVERS: usize, const BODY: usize>(
+    /// What is in force for a path of an observation: its own parameters in place of what is
+    /// attached or inherited, and the defaults of the account (`/1/x/2`, `/1/x/3`, `/1/x/26`). In a
+    /// composite the parameters are about the whole; the thresholds of its members stay.
+    pub(crate) fn attributes_for<O: Objects, const SERVERS: usize, const BODY: usize>(
         &self,
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        observation: &Observation,
         path: &Path,
     ) -> Attributes {
+        let attached = self.attributes.inherited(path);
+        let in_force = if observation.parameters.is_empty() {
+            attached
+        } else if observation.is_composite() {
+            Attributes {
+                gt: attached.gt,
+                lt: attached.lt,
+                st: attached.st,
+                edge: attached.edge,
+                ..observation.parameters.into()
+            }
+        } else {
+            observation.parameters.into()
+        };
         let account = shared.account(self.instance);
-        let defaults = Attributes {
+        let mode = account
+            .and_then(|account| account.notification_mode)
+            .filter(|_| self.version() >= Version::V1_2);
+        in_force.inherit(&Attributes {
             pmin: account.and_then(|account| account.default_pmin),
             pmax: account.and_then(|account| account.default_pmax),
+            con: mode.map(|mode| mode == 1),
             ..Attributes::NONE
-        };
-        self.attributes.inherited(path).inherit(&defaults)
+        })
     }
 
     /// Nothing that happened up to now is reported any more.
@@ -115,51 +121,133 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
     ) {
-        let requester = self.requester(shared);
-        for observation in &mut self.observations {
-            observation.sent = Snapshot::take(requester, &shared.tree, &observation.path);
-            observation.sent_at = now;
-            observation.is_stale = false;
-            observation.is_changed = false;
+        let mut index = 0;
+        while self.observations.get(index).is_some() {
+            self.told(shared, now, index);
+            index += 1;
         }
     }
 
-    /// Whether the server has no right to read what it observes: it is told nothing, until it has.
-    fn is_muted<O: Objects, const SERVERS: usize, const BODY: usize>(
-        &self,
+    /// The observer knows what is there now, or does not have to.
+    pub(crate) fn told<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &mut self,
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
-        path: &Path,
-    ) -> bool {
-        !self.requester(shared).may(&shared.tree, Right::Read, path)
+        now: Instant,
+        index: usize,
+    ) {
+        let requester = self.requester(shared);
+        for place in self.observations.places(index) {
+            if let Some(watch) = self.observations.watch_mut(place) {
+                let snapshot = Snapshot::take(requester, &shared.tree, &watch.path);
+                watch.tell(snapshot);
+            }
+        }
+        if let Some(observation) = self.observations.get_mut(index) {
+            observation.sent_at = now;
+        }
     }
 
-    /// When the next notification falls due, `now` at the earliest when one has to be looked at.
+    /// When something has to be looked at, or a notification falls due.
     pub(crate) fn next_notification<O: Objects, const SERVERS: usize, const BODY: usize>(
         &self,
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
     ) -> Option<Instant> {
         let is_busy = self.is_busy(shared);
+        let looks = self.observations.iter().filter_map(|observation| {
+            self.observations
+                .watches(observation)
+                .filter_map(|watch| {
+                    let attributes = self.attributes_for(shared, observation, &watch.path);
+                    watch.next_evaluation(&attributes)
+                })
+                .min()
+        });
+        let sends = self.observations.iter().filter_map(|observation| {
+            let due = self.due(shared, observation)?;
+            // One interaction at a time (NSTART): its end brings the next look. Whether it asks
+            // for an acknowledgement is decided when it is sent, which is not before now.
+            let sent = due.max(shared.now);
+            let waits = is_busy && self.is_confirmable(shared, observation, sent);
+            (!waits).then_some(due)
+        });
+        looks.chain(sends).min()
+    }
+
+    /// When an observation's next notification falls due. A server that has lost the right to read
+    /// what it observes is told nothing, until it has it again.
+    fn due<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        observation: &Observation,
+    ) -> Option<Instant> {
+        let requester = self.requester(shared);
+        if !requester.may(&shared.tree, Right::Read, &observation.path) {
+            return None;
+        }
+        if observation.ends.is_some() {
+            return Some(Instant::ZERO);
+        }
         self.observations
-            .iter()
-            .filter_map(|observation| {
-                if observation.exchange.is_some() || self.is_muted(shared, &observation.path) {
-                    return None;
-                }
-                let attributes = self.attributes_at(shared, &observation.path);
-                let due = if observation.is_stale || observation.ends.is_some() {
-                    Instant::ZERO
-                } else {
-                    report::due(&attributes, observation.sent_at, observation.is_changed)?
-                };
-                // One interaction at a time (NSTART): its end brings the next look.
-                // Whether it asks for an acknowledgement is decided when it is sent, which is not
-                // before now.
-                let sent = due.max(shared.now);
-                let waits =
-                    is_busy && is_confirmable(&shared.config, observation, &attributes, sent);
-                (!waits || observation.is_stale).then_some(due)
+            .watches(observation)
+            .filter_map(|watch| {
+                let attributes = self.attributes_for(shared, observation, &watch.path);
+                watch.due(&attributes, self.version(), observation.sent_at)
             })
             .min()
+    }
+
+    /// Any member with `con=1` makes a notification confirmable; so does the daily question
+    /// whether the server is still there.
+    fn is_confirmable<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        observation: &Observation,
+        at: Instant,
+    ) -> bool {
+        let asked = |watch: &crate::watch::Watch| {
+            self.attributes_for(shared, observation, &watch.path)
+                .con
+                .unwrap_or(shared.config.confirmable_notifications)
+        };
+        observation.ends.is_some()
+            || self.observations.watches(observation).any(asked)
+            || at.saturating_since(observation.confirmed_at) >= CONFIRM_WITHIN
+    }
+
+    /// Compares what is due to be compared.
+    pub(crate) fn evaluate<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        now: Instant,
+    ) {
+        let mut index = 0;
+        while let Some((watch, of)) = self.observations.watch(index) {
+            let path = watch.path;
+            let Some(observation) = self.observations.get(of) else {
+                return;
+            };
+            let attributes = self.attributes_for(shared, observation, &path);
+            if watch
+                .next_evaluation(&attributes)
+                .is_some_and(|at| at <= now)
+            {
+                let requester = self.requester(shared);
+                let snapshot = Snapshot::take(requester, &shared.tree, &path);
+                // A composite lives on without its members.
+                let ends = if observation.is_composite() {
+                    None
+                } else {
+                    tree::check_readable(&shared.tree, &path).err()
+                };
+                if let Some(watch) = self.observations.watch_mut(index) {
+                    watch.evaluate(now, &attributes, &snapshot);
+                }
+                if let Some(observation) = self.observations.get_mut(of) {
+                    observation.ends = ends;
+                }
+            }
+            index += 1;
+        }
     }
 
     /// Sends one notification that is due; `false` when none is.
@@ -170,38 +258,15 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         rng: &mut dyn Rng,
         server: SocketAddr,
     ) -> bool {
+        self.evaluate(shared, now);
         let mut index = 0;
-        while let Some(observation) = self.observations.get(index) {
-            if observation.exchange.is_none() && !self.is_muted(shared, &observation.path) {
-                if observation.is_stale {
-                    self.evaluate(shared, index);
-                }
-                if self.notify_one(shared, now, rng, server, index).is_some() {
-                    return true;
-                }
+        while self.observations.get(index).is_some() {
+            if self.notify_one(shared, now, rng, server, index).is_some() {
+                return true;
             }
             index += 1;
         }
         false
-    }
-
-    fn evaluate<O: Objects, const SERVERS: usize, const BODY: usize>(
-        &mut self,
-        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
-        index: usize,
-    ) {
-        let Some(path) = self.observations.get(index).map(|entry| entry.path) else {
-            return;
-        };
-        let attributes = self.attributes_at(shared, &path);
-        let ends = tree::check_readable(&shared.tree, &path).err();
-        let requester = self.requester(shared);
-        let snapshot = Snapshot::take(requester, &shared.tree, &path);
-        if let Some(observation) = self.observations.get_mut(index) {
-            observation.is_stale = false;
-            observation.ends = ends;
-            observation.is_changed = snapshot.meets(&attributes, &observation.sent);
-        }
     }
 
     fn notify_one<O: Objects, const SERVERS: usize, const BODY: usize>(
@@ -213,38 +278,87 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         index: usize,
     ) -> Option<()> {
         let observation = self.observations.get(index)?;
-        let path = observation.path;
-        let attributes = self.attributes_at(shared, &path);
-        let ends = observation.ends;
-        if ends.is_none() {
-            let due = report::due(&attributes, observation.sent_at, observation.is_changed)?;
-            if due > now {
-                return None;
-            }
+        if self.due(shared, observation)? > now {
+            return None;
         }
-        let confirmable = is_confirmable(&shared.config, observation, &attributes, now);
+        let confirmable = self.is_confirmable(shared, observation, now);
         if confirmable && self.is_busy(shared) {
             return None;
         }
-        let (format, accept) = (observation.format, observation.accept);
-        let token = observation.token.clone();
-        let requester = self.requester(shared);
-        let code = match ends {
-            Some(code) => code,
-            None => match shared.render(now, requester, &path, accept, format) {
-                Ok(()) => Code::CONTENT,
-                // The representation of the first response is no longer possible.
-                Err(code) => code,
-            },
+        let rendered = match observation.ends {
+            Some(code) => Err(code),
+            None => self.render_observed(shared, now, index),
         };
-        let is_last = !code.is_success();
-        let snapshot = Snapshot::take(requester, &shared.tree, &path);
+        // An error is also that the representation of the first response is no longer possible.
+        let code = rendered.err().unwrap_or(Code::CONTENT);
+        self.told(shared, now, index);
+        self.send_notification(shared, now, rng, server, index, code, confirmable)?;
+        let report = shared.next_report();
+        let path = self.observations.get(index)?.path;
+        if confirmable && let Some(flight) = &mut self.flight {
+            flight.report = report;
+        }
+        if !code.is_success() {
+            // Retransmissions go on; nothing is left to remove when they fail.
+            self.observations.remove(index);
+        }
+        let server = self.id(shared);
+        shared.event(Event::Notified {
+            server,
+            id: ReportId(report),
+            path,
+            code,
+            confirmable,
+        });
+        if !confirmable {
+            shared.settled(server, report, Outcome::Sent);
+        }
+        Some(())
+    }
+
+    /// Writes what an observation is about into the payload memory.
+    fn render_observed<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        now: Instant,
+        index: usize,
+    ) -> Result<(), Code> {
+        let observation = self
+            .observations
+            .get(index)
+            .ok_or(Code::INTERNAL_SERVER_ERROR)?;
+        let (format, accept) = (observation.format, observation.accept());
+        if observation.is_composite() {
+            let paths = self.observations.paths(index);
+            shared.render_composite(now, self.requester(shared), &paths, accept, format)
+        } else {
+            shared.render(
+                now,
+                self.requester(shared),
+                &observation.path,
+                accept,
+                format,
+            )
+        }
+    }
+
+    /// Sends the payload memory, or an error, to an observer.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the engine's state is in three parts"
+    )]
+    fn send_notification<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        now: Instant,
+        rng: &mut dyn Rng,
+        server: SocketAddr,
+        index: usize,
+        code: Code,
+        confirmable: bool,
+    ) -> Option<()> {
         let observation = self.observations.get_mut(index)?;
         let sequence = observation.sequence.advance();
-        observation.sent = snapshot;
-        observation.sent_at = now;
-        observation.is_changed = false;
-
         let Shared {
             out,
             rendered,
@@ -252,54 +366,54 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             ..
         } = shared;
         let write = |writer: &mut MessageWriter<'_>| {
-            if is_last {
+            if !code.is_success() {
                 return;
             }
             if let Some(rendered) = rendered {
                 rendered.write(payload, Some(sequence), &rendered.first(DATAGRAM), writer);
             }
         };
-        let (message_id, exchange) = if confirmable {
+        let token = observation.token.as_bytes();
+        let message_id = if confirmable {
             let sent = self
                 .coap
-                .send_confirmable(now, rng, server, code, &token, write)
+                .send_confirmable(now, rng, server, code, token, write)
                 .ok()?;
             let length = sent.bytes.len();
             out.get_mut(..length)?.copy_from_slice(sent.bytes);
             shared.out_length = length;
-            (sent.message_id, Some(sent.exchange))
+            self.flight = Some(Flight {
+                exchange: Some(sent.exchange),
+                message_id: sent.message_id,
+                report: 0,
+            });
+            sent.message_id
         } else {
             let (message_id, length) = self
                 .coap
-                .send_non_confirmable(server, code, &token, out, write)
+                .send_non_confirmable(server, code, token, out, write)
                 .ok()?;
             shared.out_length = length;
-            (message_id, None)
+            message_id
         };
-        if is_last {
-            // Retransmissions go on; nothing is left to remove when they fail.
-            self.observations.remove(index);
-        } else if let Some(observation) = self.observations.get_mut(index) {
-            observation.message_id = Some(message_id);
-            observation.exchange = exchange;
-        }
-        let event = Event::Notified {
-            server: self.id(shared),
-            path,
-            code,
-            confirmable,
-        };
-        shared.event(event);
+        observation.message_id = Some(message_id);
         Some(())
     }
 
     /// A confirmable notification has reached the server.
-    pub(crate) fn notification_confirmed(&mut self, now: Instant, exchange: ExchangeId) {
-        for observation in &mut self.observations {
-            if observation.exchange == Some(exchange) {
-                observation.exchange = None;
-                observation.confirmed_at = now;
-            }
+    pub(crate) fn notification_confirmed<O, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        now: Instant,
+        exchange: ExchangeId,
+    ) {
+        let Some(flight) = self.land(shared, Some(exchange), Outcome::Delivered) else {
+            return;
+        };
+        if let Some(index) = self.observed_by(flight.message_id)
+            && let Some(observation) = self.observations.get_mut(index)
+        {
+            observation.confirmed_at = now;
         }
     }
 
@@ -310,11 +424,9 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         exchange: Option<ExchangeId>,
         message_id: Option<u16>,
     ) {
-        let lost = self.observations.iter().position(|observation| {
-            (exchange.is_some() && observation.exchange == exchange)
-                || (message_id.is_some() && observation.message_id == message_id)
-        });
-        if let Some(index) = lost {
+        let flight = self.land(shared, exchange, Outcome::Failed { code: None });
+        let lost = flight.map(|flight| flight.message_id).or(message_id);
+        if let Some(index) = lost.and_then(|lost| self.observed_by(lost)) {
             let observation = self.observations.remove(index);
             let event = Event::ObservationLost {
                 server: self.id(shared),
@@ -323,15 +435,37 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             shared.event(event);
         }
     }
-}
 
-fn is_confirmable(
-    config: &Config,
-    observation: &Observation,
-    attributes: &Attributes,
-    at: Instant,
-) -> bool {
-    observation.ends.is_some()
-        || attributes.con.unwrap_or(config.confirmable_notifications)
-        || at.saturating_since(observation.confirmed_at) >= CONFIRM_WITHIN
+    fn observed_by(&self, message_id: u16) -> Option<usize> {
+        self.observations
+            .position(|observation| observation.message_id == Some(message_id))
+    }
+
+    /// The confirmable report of an exchange has come to its end.
+    fn land<O, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        exchange: Option<ExchangeId>,
+        outcome: Outcome,
+    ) -> Option<Flight> {
+        let flight = self
+            .flight
+            .take_if(|flight| exchange.is_some() && flight.exchange == exchange)?;
+        let server = self.id(shared);
+        shared.settled(server, flight.report, outcome);
+        Some(flight)
+    }
+
+    /// A confirmable report whose exchange was given up has not arrived, as far as anybody knows.
+    pub(crate) fn land_forgotten<O, const SERVERS: usize, const BODY: usize>(
+        &mut self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+    ) -> bool {
+        let Some(flight) = self.flight.take_if(|flight| flight.exchange.is_none()) else {
+            return false;
+        };
+        let server = self.id(shared);
+        shared.settled(server, flight.report, Outcome::Failed { code: None });
+        true
+    }
 }

@@ -1,122 +1,90 @@
-//! When a notification is due (Core 1.2 §6.4.2, §7.3): attributes, conditions, periods.
+//! What a server has attached (Core 1.2 §7.3).
 
-use core::time::Duration;
-
-use dunlin_coap::Instant;
-use dunlin_lwm2m::{Attributes, Path, Record};
+use dunlin_lwm2m::{Attribute, AttributeValue, Attributes, Path};
 use heapless::Vec;
 
-use crate::access::Requester;
-use crate::digest::Digest;
-use crate::object::{Objects, number};
-
-/// Resource instances of one observed resource whose numbers are compared one by one; with more,
-/// any change of any of them counts.
-const COMPARED: usize = 4;
-
-/// What was observed at one moment, as far as later decisions need it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Snapshot {
-    digest: u64,
-    /// Numbers by resource instance; empty unless all values are numbers or Booleans of one
-    /// resource.
-    numbers: Vec<(u16, f64), COMPARED>,
+/// Attributes in half the memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packed {
+    thresholds: [f64; 3],
+    numbers: [u32; 5],
+    /// A bit for each of [`Attribute::ALL`] that is set.
+    set: u16,
+    /// The same for those that are true.
+    truths: u16,
 }
 
-impl Snapshot {
-    pub(crate) fn take(requester: Requester, objects: &dyn Objects, path: &Path) -> Self {
-        let mut digest = Digest::new();
-        let mut numbers = Vec::new();
-        let mut is_numeric = path.resource_id().is_some();
-        let result: Result<(), core::convert::Infallible> =
-            requester.read(objects, path, &mut |record: &Record<'_>| {
-                digest.path(record.path);
-                if let Some(value) = record.value {
-                    digest.value(value);
-                    let number = match value {
-                        dunlin_lwm2m::Value::Boolean(truth) => Some(f64::from(u8::from(truth))),
-                        value => number(value),
-                    };
-                    let id = record.path.resource_instance_id().unwrap_or(0);
-                    is_numeric &= number.is_some_and(|number| numbers.push((id, number)).is_ok());
+impl Packed {
+    pub(crate) const NONE: Self = Self {
+        thresholds: [0.0; 3],
+        numbers: [0; 5],
+        set: 0,
+        truths: 0,
+    };
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.set == 0
+    }
+}
+
+impl From<Attributes> for Packed {
+    fn from(attributes: Attributes) -> Self {
+        let mut packed = Self::NONE;
+        let (mut numbers, mut thresholds) = (0, 0);
+        for (attribute, value) in attributes.iter() {
+            packed.set |= 1 << attribute as u16;
+            match value {
+                AttributeValue::Integer(number) => {
+                    if let Some(place) = packed.numbers.get_mut(numbers) {
+                        *place = number;
+                    }
+                    numbers += 1;
                 }
-                Ok(())
-            });
-        let Ok(()) = result;
-        if !is_numeric {
-            numbers.clear();
-        }
-        Self {
-            digest: digest.finish(),
-            numbers,
-        }
-    }
-
-    fn number(&self, id: u16) -> Option<f64> {
-        self.numbers
-            .iter()
-            .find(|number| number.0 == id)
-            .map(|number| number.1)
-    }
-
-    /// Whether the step from `last`, the state last sent, to `self` is worth a notification.
-    pub(crate) fn meets(&self, attributes: &Attributes, last: &Self) -> bool {
-        let differs = self.digest != last.digest;
-        let has_condition = attributes.gt.is_some()
-            || attributes.lt.is_some()
-            || attributes.st.is_some()
-            || attributes.edge.is_some();
-        if !has_condition || self.numbers.is_empty() || last.numbers.is_empty() {
-            return differs;
-        }
-        // Resource instances that came or went are a change whatever the thresholds say.
-        let same_instances = self.numbers.len() == last.numbers.len()
-            && self
-                .numbers
-                .iter()
-                .all(|(id, _)| last.number(*id).is_some());
-        !same_instances
-            || self.numbers.iter().any(|(id, value)| {
-                last.number(*id)
-                    .is_some_and(|last| crosses(attributes, last, *value))
-            })
-    }
-}
-
-/// Core 1.2 §7.3.2, as the reference code of the draft it cites: each threshold counts in both
-/// directions, compared with the value last reported; conditions are alternatives.
-fn crosses(attributes: &Attributes, last: f64, value: f64) -> bool {
-    attributes.gt.is_some_and(|gt| (value > gt) != (last > gt))
-        || attributes.lt.is_some_and(|lt| (value < lt) != (last < lt))
-        || attributes.st.is_some_and(|st| {
-            let step = value - last;
-            step >= st || -step >= st
-        })
-        || attributes.edge.is_some_and(|rising| {
-            if rising {
-                last == 0.0 && value != 0.0
-            } else {
-                last != 0.0 && value == 0.0
+                AttributeValue::Float(number) => {
+                    if let Some(place) = packed.thresholds.get_mut(thresholds) {
+                        *place = number;
+                    }
+                    thresholds += 1;
+                }
+                AttributeValue::Boolean(truth) => {
+                    packed.truths |= u16::from(truth) << attribute as u16;
+                }
             }
-        })
+        }
+        packed
+    }
 }
 
-/// When the next notification is due, given whether a change waits for one: never before pmin
-/// has passed, always when pmax has.
-pub(crate) fn due(attributes: &Attributes, last_sent: Instant, changed: bool) -> Option<Instant> {
-    let after = |seconds: u32| last_sent + Duration::from_secs(u64::from(seconds));
-    let by_change = changed.then(|| after(attributes.pmin.unwrap_or(0)));
-    let by_time = attributes.usable_pmax().map(after);
-    match (by_change, by_time) {
-        (Some(change), Some(time)) => Some(change.min(time)),
-        (change, time) => change.or(time),
+impl From<Packed> for Attributes {
+    fn from(packed: Packed) -> Self {
+        let mut attributes = Self::NONE;
+        let mut numbers = packed.numbers.into_iter();
+        let mut thresholds = packed.thresholds.into_iter();
+        for attribute in Attribute::ALL {
+            if packed.set >> attribute as u16 & 1 == 0 {
+                continue;
+            }
+            let value = match attribute {
+                Attribute::Gt | Attribute::Lt | Attribute::St => {
+                    thresholds.next().map(AttributeValue::Float)
+                }
+                Attribute::Edge | Attribute::Con => Some(AttributeValue::Boolean(
+                    packed.truths >> attribute as u16 & 1 == 1,
+                )),
+                _ => numbers.next().map(AttributeValue::Integer),
+            };
+            if let Some(value) = value {
+                let _is_of_its_form = attributes.set(attribute, value);
+            }
+        }
+        attributes
     }
 }
 
 /// The attributes that the server attached, by path.
 #[derive(Debug)]
 pub(crate) struct AttributeTable<const N: usize> {
-    entries: Vec<(Path, Attributes), N>,
+    entries: Vec<(Path, Packed), N>,
 }
 
 impl<const N: usize> AttributeTable<N> {
@@ -131,7 +99,7 @@ impl<const N: usize> AttributeTable<N> {
         self.entries
             .iter()
             .find(|entry| entry.0 == *path)
-            .map_or(Attributes::NONE, |entry| entry.1)
+            .map_or(Attributes::NONE, |entry| entry.1.into())
     }
 
     /// What is in force here by inheritance, without the server's defaults.
@@ -155,17 +123,40 @@ impl<const N: usize> AttributeTable<N> {
             }
             (Some(index), false) => {
                 if let Some(entry) = self.entries.get_mut(index) {
-                    entry.1 = attributes;
+                    entry.1 = attributes.into();
                 }
                 true
             }
             (None, true) => true,
-            (None, false) => self.entries.push((path, attributes)).is_ok(),
+            (None, false) => self.entries.push((path, attributes.into())).is_ok(),
         }
     }
 
     /// Forgets what is attached at and below a deleted path.
     pub(crate) fn remove_below(&mut self, path: &Path) {
         self.entries.retain(|entry| !path.contains(&entry.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_come_out_as_they_went_in() {
+        for text in [
+            "",
+            "pmin=1",
+            "pmin=1&pmax=2&gt=3.5&lt=-4&st=0.5&epmin=6&epmax=7&edge=1&con=0&hqmax=9",
+            "st=2&hqmax=3&con=1",
+            "lt=1&edge=0",
+        ] {
+            let parts = text.split('&').filter(|part| !part.is_empty());
+            let written = dunlin_lwm2m::WriteAttributes::from_queries(parts).unwrap();
+            let attributes = *written.attributes();
+            let packed = Packed::from(attributes);
+            assert_eq!(packed.is_empty(), text.is_empty());
+            assert_eq!(Attributes::from(packed), attributes, "{text}");
+        }
     }
 }

@@ -12,16 +12,14 @@ use dunlin_lwm2m::operation::{Operation, Payload, WireOperation, WriteMode};
 use dunlin_lwm2m::{
     Arguments, Content, ContentFormat, DataType, Level, Path, Version, WriteAttributes, format,
 };
-use heapless::{String, Vec};
+use heapless::String;
 
 use crate::access::{self, Offer, Requester};
 use crate::blocks::Rendered;
 use crate::client::Event;
 use crate::digest::Digest;
 use crate::links::Discover;
-use crate::notify::Observation;
 use crate::object::Objects;
-use crate::report::Snapshot;
 use crate::session::{Session, Shared};
 use crate::tree::{self, Target};
 
@@ -34,8 +32,8 @@ pub(crate) struct Body<'a> {
 
 /// What goes back to the server.
 pub(crate) struct Answer {
-    code: Code,
-    observe: Option<u32>,
+    pub(crate) code: Code,
+    pub(crate) observe: Option<u32>,
     /// Of a created instance.
     location: Option<Path>,
     /// The part of the payload memory that answers.
@@ -230,28 +228,34 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         operation: WireOperation<'_>,
     ) -> Result<Answer, Code> {
         if let Operation::CancelObserve { path, .. } = &operation {
-            self.observations.retain(|observation| {
-                observation.token != message.token || observation.path != *path
-            });
+            self.cancel_observe(message, path, 0);
         }
         self.requester(shared).authorize(&shared.tree, &operation)?;
         match operation {
             Operation::Read { path, accept } => self.content(shared, now, message, path, accept),
-            // A client that does not support parameters must refuse them (Core 1.2 §6.4.1).
-            Operation::Observe { parameters, .. } | Operation::CancelObserve { parameters, .. }
-                if !parameters.is_empty() =>
-            {
-                Err(Code::BAD_OPTION)
-            }
-            Operation::ReadComposite { .. }
-            | Operation::WriteComposite { .. }
-            | Operation::ObserveComposite { .. }
-            | Operation::CancelObserveComposite { .. } => Err(Code::NOT_IMPLEMENTED),
-            Operation::Observe { path, accept, .. } => {
-                self.observe(shared, now, message, path, accept)
-            }
+            Operation::Observe {
+                path,
+                accept,
+                parameters,
+            } => self.observe(shared, now, message, path, accept, parameters),
             Operation::CancelObserve { path, accept, .. } => {
                 self.content(shared, now, message, path, accept)
+            }
+            Operation::ReadComposite { paths, accept } => {
+                let (answer, _) = self.read_composite(shared, now, message, paths, accept)?;
+                Ok(answer)
+            }
+            Operation::WriteComposite { body } => {
+                self.write_composite(shared, body)?;
+                Ok(Code::CHANGED.into())
+            }
+            Operation::ObserveComposite {
+                paths,
+                accept,
+                parameters,
+            } => self.observe_composite(shared, now, message, paths, accept, parameters),
+            Operation::CancelObserveComposite { paths, accept, .. } => {
+                self.cancel_observe_composite(shared, now, message, paths, accept)
             }
             Operation::Discover { path, depth } => self.discover(shared, now, message, path, depth),
             Operation::Write { path, mode, body } => {
@@ -336,14 +340,16 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         if !self.attributes.set(path, attributes) {
             return Err(Code::INTERNAL_SERVER_ERROR);
         }
-        for observation in &mut self.observations {
-            observation.is_stale |= path.contains(&observation.path);
+        for watch in self.observations.all_mut() {
+            if path.contains(&watch.path) {
+                watch.reconsider();
+            }
         }
         Ok(())
     }
 
     /// Read: renders, or goes on with the blocks of what was rendered before.
-    fn content<O: Objects, const SERVERS: usize, const BODY: usize>(
+    pub(crate) fn content<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
@@ -351,7 +357,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         path: Path,
         accept: Option<ContentFormat>,
     ) -> Result<Answer, Code> {
-        if !self.continues(shared, now, message, &path, accept) {
+        if !self.continues(shared, now, message, &path, 0, accept) {
             tree::check_readable(&shared.tree, &path)?;
             let format = shared.choose_format(self.version(), &path, accept)?;
             shared.render(now, self.requester(shared), &path, accept, format)?;
@@ -359,68 +365,19 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         shared.rendered_answer(message)
     }
 
-    fn continues<O, const SERVERS: usize, const BODY: usize>(
+    pub(crate) fn continues<O, const SERVERS: usize, const BODY: usize>(
         &self,
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         message: &Message<'_>,
         path: &Path,
+        group: u32,
         accept: Option<ContentFormat>,
     ) -> bool {
         is_later_block(message)
-            && shared
-                .rendered
-                .is_some_and(|rendered| rendered.serves(now, self.id(shared), path, accept))
-    }
-
-    fn observe<O: Objects, const SERVERS: usize, const BODY: usize>(
-        &mut self,
-        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
-        now: Instant,
-        message: &Message<'_>,
-        path: Path,
-        accept: Option<ContentFormat>,
-    ) -> Result<Answer, Code> {
-        if is_later_block(message) {
-            // The rest of a notification is fetched without Observe (RFC 7959 §2.6); whoever
-            // sends it anyway does not begin an observation.
-            return self.content(shared, now, message, path, accept);
-        }
-        let mut answer = self.content(shared, now, message, path, accept)?;
-        // The same token takes the place of its observation (RFC 7641 §3.1), and its numbers go on:
-        // a notification from before that arrives late is old to the server, too (§4.4).
-        let replaced = self
-            .observations
-            .iter()
-            .position(|observation| observation.token == message.token);
-        let replaced = replaced.map(|index| self.observations.remove(index).sequence);
-        let Some(format) = shared.rendered.map(|rendered| rendered.format) else {
-            return Ok(answer);
-        };
-        let Ok(token) = Vec::from_slice(message.token) else {
-            return Ok(answer);
-        };
-        let mut sequence = replaced.unwrap_or_default();
-        let number = sequence.advance();
-        let observation = Observation {
-            token,
-            path,
-            accept,
-            format,
-            sequence,
-            sent: Snapshot::take(self.requester(shared), &shared.tree, &path),
-            sent_at: now,
-            confirmed_at: now,
-            message_id: None,
-            exchange: None,
-            is_stale: false,
-            is_changed: false,
-            ends: None,
-        };
-        if self.observations.push(observation).is_ok() {
-            answer.observe = Some(number);
-        }
-        Ok(answer)
+            && shared.rendered.is_some_and(|rendered| {
+                rendered.serves(now, self.id(shared), (path, group), accept)
+            })
     }
 
     fn discover<O: Objects, const SERVERS: usize, const BODY: usize>(
@@ -436,7 +393,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             return Err(Code::NOT_FOUND);
         }
         let accept = Some(ContentFormat::LINK);
-        if !self.continues(shared, now, message, &path, accept) {
+        if !self.continues(shared, now, message, &path, 0, accept) {
             let requester = self.requester(shared);
             let attributes = &self.attributes;
             let Shared {
@@ -461,6 +418,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 now,
                 requester.server,
                 path,
+                0,
                 accept,
                 ContentFormat::LINK,
                 length,
@@ -473,7 +431,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
 impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
     Shared<O, SERVERS, BODY, DATAGRAM>
 {
-    fn rendered_answer(&self, message: &Message<'_>) -> Result<Answer, Code> {
+    pub(crate) fn rendered_answer(&self, message: &Message<'_>) -> Result<Answer, Code> {
         let rendered = self.rendered.ok_or(Code::INTERNAL_SERVER_ERROR)?;
         let part = rendered
             .answer(message, DATAGRAM)
@@ -484,8 +442,9 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
         })
     }
 
-    /// The format of an answer: the one asked for; otherwise TLV in version 1.0, and later text
-    /// (opaque for bytes) for one value, SenML CBOR for several.
+    /// The format of an answer: the one asked for; otherwise what [`Config::formats`] says.
+    ///
+    /// [`Config::formats`]: crate::Config::formats
     fn choose_format(
         &self,
         version: Version,
@@ -494,22 +453,20 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
     ) -> Result<ContentFormat, Code> {
         let is_single = tree::is_single_value(&self.tree, path);
         if let Some(accept) = accept {
-            let content = match is_single {
-                true => Content::Value,
-                false => Content::Values,
+            let content = if is_single {
+                Content::Value
+            } else {
+                Content::Values
             };
-            // Formats newer than the version are no harm: whoever asks for one reads it.
-            let carries = |version| accept.carries(content, version);
-            return match carries(version) || carries(Version::V1_2) {
-                true => Ok(accept),
-                false => Err(Code::NOT_ACCEPTABLE),
+            return if carries(accept, content, version) {
+                Ok(accept)
+            } else {
+                Err(Code::NOT_ACCEPTABLE)
             };
         }
-        if version == Version::V1_0 {
-            return Ok(ContentFormat::TLV);
-        }
-        if !is_single {
-            return Ok(ContentFormat::SENML_CBOR);
+        let formats = &self.config.formats;
+        if !is_single || version == Version::V1_0 || !formats.plain_values {
+            return Ok(formats.of(version));
         }
         let is_opaque = match tree::resolve(&self.tree, path) {
             Ok(Target::Resource(_, resource) | Target::ResourceInstance(resource)) => {
@@ -541,15 +498,17 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
             .read(&self.tree, path, &mut |record| writer.record(record))
             .map_err(|error| error.code())?;
         let length = writer.finish().map_err(|error| error.code())?;
-        self.keep_rendered(now, requester.server, *path, accept, format, length);
+        self.keep_rendered(now, requester.server, *path, 0, accept, format, length);
         Ok(())
     }
 
-    fn keep_rendered(
+    #[expect(clippy::too_many_arguments, reason = "all that Rendered is made of")]
+    pub(crate) fn keep_rendered(
         &mut self,
         now: Instant,
         server: u16,
         path: Path,
+        group: u32,
         accept: Option<ContentFormat>,
         format: ContentFormat,
         length: usize,
@@ -560,6 +519,7 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
         self.rendered = Some(Rendered {
             server,
             path,
+            group,
             accept,
             format,
             length,
@@ -606,8 +566,14 @@ fn first_id(message: &Message<'_>) -> Option<u16> {
     core::str::from_utf8(segment).ok()?.parse().ok()
 }
 
-fn is_later_block(message: &Message<'_>) -> bool {
+pub(crate) fn is_later_block(message: &Message<'_>) -> bool {
     matches!(Block::of(message, OptionNumber::BLOCK2), Ok(Some(block)) if block.num > 0)
+}
+
+/// Whether a format can carry something to or from a client of this version. Formats newer than the
+/// version are no harm: whoever uses one knows it.
+pub(crate) fn carries(format: ContentFormat, content: Content, version: Version) -> bool {
+    format.carries(content, version) || format.carries(content, Version::V1_2)
 }
 
 /// A short text on the stack; what does not fit is left out.

@@ -5,15 +5,16 @@ use core::net::SocketAddr;
 use dunlin_coap::block::{Block1Receiver, BlockLimits};
 use dunlin_coap::{ExchangeId, FixedEndpoint, Instant, Rng};
 use dunlin_lwm2m::{Path, Version};
-use heapless::{Deque, Vec};
+use heapless::Deque;
 
 use crate::access::Requester;
 use crate::blocks::Rendered;
-use crate::client::{Config, Dropped, Event};
+use crate::client::{Config, Dropped, Event, Outcome, ReportId};
 use crate::fetching::Fetching;
-use crate::notify::Observation;
+use crate::notify::Flight;
 use crate::object::{Instances, Object, Objects};
 use crate::objects::{Security, Server};
+use crate::observations::Observations;
 use crate::registration::Registration;
 use crate::report::AttributeTable;
 
@@ -76,6 +77,8 @@ pub(crate) struct Shared<O, const SERVERS: usize, const BODY: usize, const DATAG
     pub(crate) fetch_waits: Option<u16>,
     /// When time alone changes something in an object.
     pub(crate) next_tick: Option<Instant>,
+    /// The id of the last notification or Send.
+    pub(crate) last_report: u32,
 }
 
 impl<O, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
@@ -87,6 +90,21 @@ impl<O, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
             self.dropped.events += 1;
         }
         let _has_room = self.events.push_back(event);
+    }
+
+    /// An id for a notification or Send; 0 stands for none.
+    pub(crate) fn next_report(&mut self) -> u32 {
+        self.last_report = self.last_report.wrapping_add(1).max(1);
+        self.last_report
+    }
+
+    /// A notification or Send has ended.
+    pub(crate) fn settled(&mut self, server: u16, report: u32, outcome: Outcome) {
+        self.event(Event::Delivery {
+            server,
+            id: ReportId(report),
+            outcome,
+        });
     }
 
     /// The account of a session.
@@ -106,7 +124,9 @@ pub(crate) struct Session<const OBSERVATIONS: usize, const ATTRIBUTES: usize, co
     pub(crate) registration: Registration,
     /// The exchange of the registration request on its way.
     pub(crate) exchange: Option<ExchangeId>,
-    pub(crate) observations: Vec<Observation, OBSERVATIONS>,
+    pub(crate) observations: Observations<OBSERVATIONS>,
+    /// The confirmable report on its way.
+    pub(crate) flight: Option<Flight>,
     pub(crate) attributes: AttributeTable<ATTRIBUTES>,
     /// When the last message was sent or received.
     pub(crate) last_traffic: Option<Instant>,
@@ -130,7 +150,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             coap,
             registration: Registration::new(config.version, config.listing()),
             exchange: None,
-            observations: Vec::new(),
+            observations: Observations::new(),
+            flight: None,
             attributes: AttributeTable::new(),
             last_traffic: None,
             receiver: Block1Receiver::new(BlockLimits::body(body)),
@@ -150,8 +171,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             self.coap.forget_peer(address, |_| {});
         }
         self.exchange = None;
-        for observation in &mut self.observations {
-            observation.exchange = None;
+        if let Some(flight) = &mut self.flight {
+            flight.exchange = None;
         }
     }
 

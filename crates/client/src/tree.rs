@@ -164,16 +164,39 @@ pub(crate) fn is_single_value(objects: &dyn Objects, path: &Path) -> bool {
     }
 }
 
-/// Hands every readable value at or below `path` to `each`, in path order. A multiple resource or
-/// an instance without content gives a record without value.
+/// Hands every readable value at or below `path` to `each`, in path order; below the root, without
+/// what is hidden. A multiple resource or an instance without content gives a record without value.
 pub(crate) fn read<E>(
     objects: &dyn Objects,
     path: &Path,
     each: &mut dyn FnMut(&Record<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let Some(object) = path.object_id().and_then(|id| find(objects, id)) else {
-        return Ok(());
-    };
+    if let Some(id) = path.object_id() {
+        return match find(objects, id) {
+            Some(object) => read_object(object, path, each),
+            None => Ok(()),
+        };
+    }
+    // Objects stand in the order that the application chose.
+    let mut last = None;
+    loop {
+        let next = all(objects)
+            .filter(|object| !is_hidden(object.definition().id))
+            .filter(|object| last.is_none_or(|last| object.definition().id > last))
+            .min_by_key(|object| object.definition().id);
+        let Some(object) = next else {
+            return Ok(());
+        };
+        read_object(object, path, each)?;
+        last = Some(object.definition().id);
+    }
+}
+
+fn read_object<E>(
+    object: &dyn Object,
+    path: &Path,
+    each: &mut dyn FnMut(&Record<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     for id in instance_ids(object) {
         if path.instance_id().is_some_and(|wanted| wanted != id) {
             continue;
@@ -236,14 +259,14 @@ fn read_instance<E>(
 
 /// Why records are written, which decides what is ignored and what is refused.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(crate) enum Purpose {
     Write,
     /// Read-only and unknown resources in the payload are ignored (Core 1.2 §6.3.6).
     Create,
 }
 
 /// Checks one record of a payload against the definition. `Ok(None)` is a record to ignore.
-fn check_record<'r>(
+pub(crate) fn check_record<'r>(
     objects: &dyn Objects,
     path: &Path,
     record: &Record<'r>,
@@ -322,7 +345,7 @@ fn is_valid_link(objects: &dyn Objects, link: ObjectLink) -> bool {
         .is_some_and(|object| link.instance == MAX_ID || object.instance(link.instance).is_some())
 }
 
-fn field_code(error: FieldError) -> Code {
+pub(crate) fn field_code(error: FieldError) -> Code {
     match error {
         FieldError::Type | FieldError::TooLarge => Code::BAD_REQUEST,
         // Transport 1.2 Table 6.7-3: allocation of a resource instance refused.
@@ -492,10 +515,10 @@ fn clear_for_create(
 }
 
 /// The types of one object, which do not borrow the tree while it is being changed.
-struct StaticTypes([&'static ObjectDefinition; 1]);
+pub(crate) struct StaticTypes([&'static ObjectDefinition; 1]);
 
 impl StaticTypes {
-    fn of(objects: &dyn Objects, object: u16) -> Result<Self, Code> {
+    pub(crate) fn of(objects: &dyn Objects, object: u16) -> Result<Self, Code> {
         let object = find(objects, object).ok_or(Code::NOT_FOUND)?;
         Ok(Self([object.definition()]))
     }
@@ -588,8 +611,15 @@ fn apply(
     if let Some(last) = last {
         instance.written(last)?;
     }
-    // A mandatory multiple resource keeps at least its container; a writable one, an instance
-    // (Core 1.2 §D.1).
+    check_complete(definition, instance)
+}
+
+/// A mandatory multiple resource keeps at least its container; a writable one, an instance
+/// (Core 1.2 §D.1).
+pub(crate) fn check_complete(
+    definition: &ObjectDefinition,
+    instance: &dyn Instance,
+) -> Result<(), Code> {
     let is_complete = instance.resources().iter().all(|id| {
         definition.resource(*id).is_none_or(|resource| {
             !(resource.mandatory && resource.multiple && resource.operations.is_writable())

@@ -327,13 +327,7 @@ fn codes_of_create_and_delete() {
 
 #[test]
 fn other_methods() {
-    let composite = |code| Ask {
-        code,
-        ..put("/", SENML_CBOR, &hex("81 A1 00 61 2F"))
-    };
     table(&[
-        (composite(Code::FETCH), "5.01"),
-        (composite(Code::IPATCH), "5.01"),
         (ask(Code::FETCH, "/"), "4.00"),
         (ask(Code::IPATCH, "/"), "4.00"),
         (ask(Code::PATCH, "/3/0/14"), "4.05"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Ask, Got, World, ask, get, hex, put};
 use dunlin_client::objects::text;
-use dunlin_client::{Code, Config, Event, Path, Version};
+use dunlin_client::{Code, Config, Event, Outcome, Path, Version};
 use dunlin_coap::{OptionNumber, Type};
 
 const TEXT: u16 = 0;
@@ -56,15 +56,28 @@ fn a_change_is_told_in_the_form_of_the_first_answer() {
     // The same value again is no change.
     world.set_temperature(21.0);
     world.assert_silent();
-    assert_eq!(
-        world.events.last(),
-        Some(&Event::Notified {
-            server: 1,
-            path: VALUE.parse().unwrap(),
-            code: Code::CONTENT,
-            confirmable: false
-        })
-    );
+    // It is told, and its end: whether a NON arrives nobody knows.
+    let [
+        ..,
+        Event::Notified {
+            id,
+            path,
+            code,
+            confirmable: false,
+            ..
+        },
+        end,
+    ] = &world.events[..]
+    else {
+        panic!("{:?}", world.events);
+    };
+    assert_eq!((*path, *code), (VALUE.parse().unwrap(), Code::CONTENT));
+    let sent = Event::Delivery {
+        server: 1,
+        id: *id,
+        outcome: Outcome::Sent,
+    };
+    assert_eq!(*end, sent);
 }
 
 /// A late notification from before an Observe that takes the place of another would otherwise be
@@ -356,8 +369,12 @@ fn refusals_of_observe() {
         ("/3303/7", "4.04"),
         ("/3303/0/5603", "4.04"),
         ("/3303/0/5605", "4.05"),
-        // Attributes in the query of Observe (1.2) are not supported and so refused.
-        ("/3303/0/5700?pmin=5", "4.02"),
+        // Parameters that contradict each other, or do not fit the resource or the level.
+        ("/3303/0/5700?gt=5&lt=6", "4.00"),
+        ("/3303/0/5700?edge=1", "4.00"),
+        ("/3303/0?gt=5", "4.00"),
+        ("/3303/0/5700?pmin=x", "4.00"),
+        ("/3303/0/5700?depth=1", "4.02"),
     ] {
         let mut world = World::registered(Version::V1_2);
         let answer = world.ask(&get(uri).observe(0, b"obs"));
@@ -370,6 +387,42 @@ fn refusals_of_observe() {
         world.code(&get("/3303/0").accept(TEXT).observe(0, b"obs")),
         "4.06"
     );
+    // Before 1.2 a client does not know parameters, and must refuse them (Core 1.2 §6.4.1).
+    for version in [Version::V1_0, Version::V1_1] {
+        let mut world = World::registered(version);
+        assert_eq!(
+            world.code(&get("/3303/0?pmin=5").observe(0, b"obs")),
+            "4.02"
+        );
+    }
+}
+
+/// Core 1.2 §6.4.1: with one parameter in the Observe, nothing that is attached counts.
+#[test]
+fn parameters_of_observe_take_the_place_of_attributes() {
+    let mut world = World::registered(Version::V1_2);
+    attach(&mut world, &format!("{VALUE}?pmin=50&gt=25"));
+    attach(&mut world, "/3303?pmax=60");
+    observe(&mut world, &format!("{VALUE}?st=2"));
+    world.set_temperature(23.0);
+    assert_eq!(notified(&mut world), ["23.0"]);
+    world.seconds(100);
+    world.set_temperature(26.0 - 1.5);
+    world.assert_silent();
+    // They do not show in Discover.
+    let answer = world.ask(&get(VALUE).accept(40));
+    assert_eq!(answer.text(), "</3303/0/5700>;pmin=50;pmax=60;gt=25");
+    // Another observation of the same path goes by the attributes.
+    world.ask(&get(VALUE).observe(0, b"xyz"));
+    world.seconds(60);
+    assert_eq!(world.take().token, b"xyz");
+    world.assert_silent();
+    // Defaults of the account hold where no parameter says otherwise.
+    let mut world = World::registered(Version::V1_2);
+    world.client.server_mut().default_pmax = Some(20);
+    observe(&mut world, &format!("{VALUE}?pmin=5"));
+    world.seconds(20);
+    assert_eq!(notified(&mut world), ["20.0"]);
 }
 
 #[test]

@@ -326,7 +326,17 @@ impl Runner {
             }
         }
         for event in events {
-            println_flushed(&shown(&self.describe(event, now)));
+            // Nobody knows more of a NON than that it was notified.
+            let is_news = !matches!(
+                event,
+                Event::Delivery {
+                    outcome: dunlin_client::Outcome::Sent,
+                    ..
+                }
+            );
+            if is_news {
+                println_flushed(&shown(&self.describe(event, now)));
+            }
             self.react(event, now, once);
         }
         self.tell_silence();
@@ -420,6 +430,7 @@ impl Runner {
                 let kind = if confirmable { "CON" } else { "NON" };
                 format!("notified {path} {code} {kind}")
             }
+            Event::Delivery { id, outcome, .. } => format!("report {id}: {outcome}"),
             Event::ObservationLost { path, .. } => {
                 format!("observation of {path} ended: the server does not want it any more")
             }
