@@ -15,7 +15,10 @@ pub fn parse_range(text: &str) -> Option<Range> {
     let text = text.trim();
     let text = ["bytes", "byte", "chars", "characters"]
         .iter()
-        .find_map(|unit| text.strip_suffix(unit))
+        .find_map(|unit| {
+            let (rest, end) = text.split_at_checked(text.len().checked_sub(unit.len())?)?;
+            end.eq_ignore_ascii_case(unit).then_some(rest)
+        })
         .unwrap_or(text)
         .trim_end();
     let mut items = text.split([',', ';']).map(|item| parse_item(item.trim()));
@@ -114,6 +117,7 @@ mod tests {
             ("-90.0..90.5", -90.0, 90.5),
             ("0..255 bytes", 0.0, 255.0),
             ("1..32 chars", 1.0, 32.0),
+            ("1..64 Bytes", 1.0, 64.0),
             ("1...15", 1.0, 15.0),
             ("0-255 bytes", 0.0, 255.0),
             ("1-65534", 1.0, 65534.0),
