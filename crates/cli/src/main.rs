@@ -1,6 +1,7 @@
 //! The `dunlin` command.
 
 mod bench;
+mod decode;
 mod demo;
 mod device;
 mod echo;
@@ -48,6 +49,9 @@ enum Command {
     /// Check, show or turn into Rust an object definition file
     #[command(subcommand, display_order = 50)]
     Object(object::Command),
+    /// Explain a payload or a CoAP message
+    #[command(after_help = decode::EXAMPLES, display_order = 51)]
+    Decode(decode::DecodeArgs),
     /// Put load on a server
     #[command(subcommand, display_order = 100)]
     Sim(sim::Command),
@@ -128,6 +132,7 @@ fn main() -> ExitCode {
         Command::Device(args) => device::run(&args),
         Command::Remote(call) => remote::run(&call.remote, call.command),
         Command::Object(command) => return object::run(command),
+        Command::Decode(args) => decode::run(&args),
         Command::Sim(command) => sim::run(command),
         Command::Bench(args) => bench::run(&args),
         Command::Echo(args) => echo::run(&args),

@@ -72,7 +72,9 @@ fn main() {
     for format in [
         ContentFormat::TLV,
         ContentFormat::SENML_CBOR,
+        ContentFormat::LWM2M_CBOR,
         ContentFormat::SENML_JSON,
+        ContentFormat::LWM2M_JSON,
     ] {
         let payload = write_all(format, Path::instance(3303, 0), &records).expect("room");
         let mut buffer = [0; 2048];
@@ -92,14 +94,14 @@ fn main() {
             payload.len()
         );
         let theirs = match format {
-            ContentFormat::SENML_CBOR => Some((
+            ContentFormat::SENML_CBOR | ContentFormat::LWM2M_CBOR => Some((
                 "  ciborium",
                 time(|| {
                     let tree = ciborium::from_reader::<ciborium::Value, _>(black_box(&payload[..]));
                     black_box(tree.is_ok());
                 }),
             )),
-            ContentFormat::SENML_JSON => Some((
+            ContentFormat::SENML_JSON | ContentFormat::LWM2M_JSON => Some((
                 "  serde_json",
                 time(|| {
                     let tree = serde_json::from_slice::<serde_json::Value>(black_box(&payload));

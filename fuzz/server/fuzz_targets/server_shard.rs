@@ -275,7 +275,7 @@ impl World {
         }
         let format = match request.accept() {
             Some(accept) if input.byte() < 200 => u32::from(accept),
-            _ => input.choose(&[0, 42, 60, 110, 112, 11542, 40, 9]),
+            _ => input.choose(&[0, 42, 60, 110, 112, 11542, 11543, 11544, 320, 40, 9]),
         };
         writer.uint(OptionNumber::CONTENT_FORMAT, format);
         let payload = match input.byte() {

@@ -1,6 +1,8 @@
 //! What the tests of the content formats share.
 #![allow(dead_code, reason = "not every test file uses every helper")]
 
+use std::collections::BTreeMap;
+
 use dunlin_lwm2m::definition::{ResourceType, Types};
 use dunlin_lwm2m::format::{FormatError, Scope, read_all, reader, write_all};
 use dunlin_lwm2m::{ContentFormat, DataType, ObjectLink, OwnedRecord, OwnedValue, Path};
@@ -199,4 +201,95 @@ impl Random {
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
+}
+
+/// Formats of one value first, then those of any number.
+pub(crate) const FORMATS: [ContentFormat; 8] = [
+    ContentFormat::TEXT,
+    ContentFormat::OPAQUE,
+    ContentFormat::CBOR,
+    ContentFormat::SENML_JSON,
+    ContentFormat::SENML_CBOR,
+    ContentFormat::TLV,
+    ContentFormat::LWM2M_CBOR,
+    ContentFormat::LWM2M_JSON,
+];
+
+/// The formats of composite requests.
+pub(crate) const COMPOSITES: [ContentFormat; 5] = [
+    ContentFormat::SENML_ETCH_JSON,
+    ContentFormat::SENML_ETCH_CBOR,
+    ContentFormat::SENML_JSON,
+    ContentFormat::SENML_CBOR,
+    ContentFormat::LWM2M_CBOR,
+];
+
+pub(crate) fn random_text(random: &mut Random) -> String {
+    const CHARACTERS: [char; 16] = [
+        'a', 'Z', '0', ' ', '"', '\\', '/', '\n', '\0', '\u{1F}', '\u{7F}', 'é', '€', '😀',
+        '\u{2028}', '{',
+    ];
+    (0..random.below(40))
+        .map(|_| CHARACTERS[random.below(16) as usize])
+        .collect()
+}
+
+/// Numbers of every size.
+pub(crate) fn random_bits(random: &mut Random) -> u64 {
+    random.next() >> random.below(64)
+}
+
+pub(crate) fn random_float(random: &mut Random) -> f64 {
+    loop {
+        let float = match random.below(4) {
+            0 => f64::from_bits(random.next()),
+            1 => f64::from(f32::from_bits(random.next() as u32)),
+            2 => random.below(100_000) as f64 / 100.0,
+            _ => random_bits(random) as f64,
+        };
+        if float.is_finite() {
+            return float;
+        }
+    }
+}
+
+pub(crate) fn random_value(random: &mut Random, resource: u16) -> OwnedValue {
+    match resource {
+        0 | 16 => text(&random_text(random)),
+        1 | 17 => int(random_bits(random) as i64 * if random.below(2) == 0 { 1 } else { -1 }),
+        2 => OwnedValue::Unsigned(random_bits(random)),
+        3 => OwnedValue::Float(random_float(random)),
+        4 => OwnedValue::Boolean(random.below(2) == 0),
+        5 => OwnedValue::Opaque(
+            (0..random.below(300))
+                .map(|_| random.next() as u8)
+                .collect(),
+        ),
+        6 => OwnedValue::Time(random_bits(random) as i64),
+        7 => link(random.next() as u16, random.next() as u16),
+        _ => OwnedValue::CoreLink(random_text(random)),
+    }
+}
+
+/// Records of the object 9000, in path order.
+pub(crate) fn random_records(random: &mut Random) -> Vec<OwnedRecord> {
+    let mut records = BTreeMap::new();
+    for _ in 0..random.below(30) {
+        let instance = random.below(3) as u16 * 300;
+        let path = match random.below(12) as u16 {
+            id @ 0..9 => Path::resource(9000, instance, id),
+            id => {
+                let resource = 16 + id % 2;
+                Path::resource_instance(
+                    9000,
+                    instance,
+                    resource,
+                    random_bits(random) as u16 % 65535,
+                )
+            }
+        };
+        let value = random_value(random, path.resource_id().unwrap());
+        records.insert(path, OwnedRecord::new(path, value));
+    }
+    records.into_values().collect()
 }

@@ -209,7 +209,34 @@ impl Reader<'_> {
         let target = asked
             .filter(|asked| asked.code != Code::FETCH)
             .and_then(|asked| asked.path);
-        self.records(format, message.payload, target)
+        match message.code {
+            Code::FETCH => Some(self.names(format, message.payload)),
+            _ => self.records(
+                format,
+                message.payload,
+                target,
+                message.code == Code::IPATCH,
+            ),
+        }
+    }
+
+    /// The path list of a composite request.
+    fn names(&self, format: ContentFormat, payload: &[u8]) -> String {
+        let names = match format::names(format, payload, self.root) {
+            Ok(names) => names,
+            Err(error) => return format!("unreadable: {error}"),
+        };
+        let mut lines: Vec<String> = names
+            .take(MAX_RECORDS)
+            .map(|path| match path {
+                Ok(path) => format!("{path}{}", self.name(&path)),
+                Err(error) => format!("unreadable: {error}"),
+            })
+            .collect();
+        if lines.len() == MAX_RECORDS {
+            lines.push("and perhaps more".to_owned());
+        }
+        lines.join("\n")
     }
 
     fn records(
@@ -217,6 +244,7 @@ impl Reader<'_> {
         format: ContentFormat,
         payload: &[u8],
         target: Option<Path>,
+        is_patch: bool,
     ) -> Option<String> {
         let names_paths = !matches!(
             format.current(),
@@ -233,7 +261,12 @@ impl Reader<'_> {
             root: self.root,
         };
         let mut scratch = vec![0; payload.len()];
-        let mut reader = match format::reader(format, payload, scope, &self.types, &mut scratch) {
+        let (types, root) = (&self.types, self.root);
+        let reader = match is_patch {
+            true => format::patch_reader(format, payload, root, types, &mut scratch),
+            false => format::reader(format, payload, scope, types, &mut scratch),
+        };
+        let mut reader = match reader {
             Ok(reader) => reader,
             Err(error) => return Some(format!("unreadable: {error}")),
         };
@@ -242,7 +275,7 @@ impl Reader<'_> {
         while let Some(record) = reader.next_record() {
             match record {
                 Ok(_) if lines.len() >= MAX_RECORDS => left_out += 1,
-                Ok(record) => lines.push(self.line(&OwnedRecord::from(record))),
+                Ok(record) => lines.push(self.line(&OwnedRecord::from(record), is_patch)),
                 Err(error) => {
                     lines.push(format!("unreadable: {error}"));
                     break;
@@ -256,21 +289,27 @@ impl Reader<'_> {
     }
 
     /// As in `/3/0/9 Battery Level = 80`.
-    fn line(&self, record: &OwnedRecord) -> String {
+    fn line(&self, record: &OwnedRecord, is_patch: bool) -> String {
         let path = record.path;
-        let name = match path.ids() {
-            &[object, _, resource, ..] => self.types.resource(object, resource),
-            _ => None,
+        let name = self.name(&path);
+        let value = match &record.value {
+            Some(value) => value_text(value),
+            None if is_patch => "removed".to_owned(),
+            None => "nothing".to_owned(),
         };
-        let name = name.map_or_else(String::new, |model| format!(" {}", model.name));
-        let value = record
-            .value
-            .as_ref()
-            .map_or_else(|| "nothing".to_owned(), value);
         let time = record
             .time
             .map_or_else(String::new, |time| format!(" at {time}"));
         format!("{path}{name} = {value}{time}")
+    }
+
+    /// What the definitions call a resource, with a blank in front; empty when they do not know it.
+    fn name(&self, path: &Path) -> String {
+        let model = match path.ids() {
+            &[object, _, resource, ..] => self.types.resource(object, resource),
+            _ => None,
+        };
+        model.map_or_else(String::new, |model| format!(" {}", model.name))
     }
 }
 
@@ -383,7 +422,8 @@ fn text(bytes: &[u8]) -> Option<String> {
     str::from_utf8(bytes).ok().map(str::to_owned)
 }
 
-fn value(value: &OwnedValue) -> String {
+/// A value in words: texts in quotes, bytes in hexadecimal digits and, if they are many, cut.
+pub fn value_text(value: &OwnedValue) -> String {
     match value {
         OwnedValue::String(text) => format!("{text:?}"),
         OwnedValue::Integer(number) | OwnedValue::Time(number) => number.to_string(),
@@ -505,6 +545,23 @@ mod tests {
             Some("/3/0/9 Battery Level = 50")
         );
         assert_eq!(trace[1].decoded, None);
+    }
+
+    #[test]
+    fn composite_requests_are_told() {
+        // FETCH with `[{"n":"/3/0/9"},{"n":"/1"}]` in 320, iPATCH that removes in 322.
+        let fetch = "40050001 C20140 FF 5B7B226E223A222F332F302F39227D2C7B226E223A222F31227D5D";
+        let patch = "40070002 C20142 FF 82A20066 2F332F302F39 0205 A20068 2F332F302F372F31 02F6";
+        let trace = explained(&[(Out, fetch), (Out, patch)]);
+        assert_eq!(trace[0].summary, "CON FETCH /, 27 bytes");
+        assert_eq!(
+            trace[0].decoded.as_deref(),
+            Some("/3/0/9 Battery Level\n/1")
+        );
+        assert_eq!(
+            trace[1].decoded.as_deref(),
+            Some("/3/0/9 Battery Level = 5\n/3/0/7/1 Power Source Voltage = removed")
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod pcap;
 
 use std::net::SocketAddr;
 
-pub use explain::{Explained, explain};
+pub use explain::{Explained, explain, value_text};
 pub use pcap::pcap;
 
 /// Which way a datagram went.

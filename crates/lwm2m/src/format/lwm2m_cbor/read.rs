@@ -110,6 +110,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The path of a value: a resource or a resource instance, at or below the target.
+    #[inline]
     fn path(&self, leaf: &Leaf<'_>) -> Result<Path, FormatError> {
         let name = FormatError::Name { at: leaf.at };
         let target = self.scope.target;
@@ -118,10 +119,13 @@ impl<'a> Reader<'a> {
             (Form::Relative, _) => target,
             _ => Path::ROOT,
         };
-        let mut path = base;
-        for id in leaf.keys.ids() {
-            path = path.child(*id).ok_or(name)?;
-        }
+        let path = match base.level() {
+            Level::Root => leaf.keys.path(),
+            _ => {
+                let mut ids = leaf.keys.ids().iter();
+                ids.try_fold(base, |path, id| path.child(*id)).ok_or(name)?
+            }
+        };
         if path.level() < Level::Resource {
             return Err(name);
         }
@@ -131,10 +135,10 @@ impl<'a> Reader<'a> {
         // The device chooses the id of an instance that is created (Core 1.2.1 §6.3.6).
         let chooses = target.level() == Level::Object;
         let reserved = |(at, id): (usize, &u16)| *id == MAX_ID && !(at == 1 && chooses);
-        match path.ids().iter().enumerate().any(reserved) {
-            true => Err(name),
-            false => Ok(path),
+        if path.ids().contains(&MAX_ID) && path.ids().iter().enumerate().any(reserved) {
+            return Err(name);
         }
+        Ok(path)
     }
 
     /// A path must not stand twice, nor a resource both as a value and with instances. Keys can be

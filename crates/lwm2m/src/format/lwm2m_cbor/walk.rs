@@ -13,7 +13,7 @@ const MAX_OPEN: usize = 5;
 #[derive(Clone, Copy)]
 pub(super) struct Keys {
     ids: [u16; 4],
-    length: usize,
+    length: u8,
     /// Whether the prefix of the device stands in front.
     pub(super) prefixed: bool,
 }
@@ -26,18 +26,20 @@ impl Keys {
     };
 
     pub(super) fn ids(&self) -> &[u16] {
-        &self.ids[..self.length]
+        &self.ids[..usize::from(self.length)]
     }
 
     /// The keys as a path.
+    #[inline]
     pub(super) fn path(&self) -> Path {
         Path::from_ids(self.ids()).unwrap_or(Path::ROOT)
     }
 
+    #[inline]
     fn push(&mut self, id: Head) -> Result<(), FormatError> {
         let name = FormatError::Name { at: id.at };
         let id = u16::try_from(id.argument).map_err(|_| name)?;
-        *self.ids.get_mut(self.length).ok_or(name)? = id;
+        *self.ids.get_mut(usize::from(self.length)).ok_or(name)? = id;
         self.length += 1;
         Ok(())
     }
@@ -93,6 +95,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The next value, `None` at the end.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Leaf<'a>>, FormatError> {
         while let Some(innermost) = self.depth.checked_sub(1) {
             let open = &mut self.open[innermost];
@@ -143,6 +146,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
+    #[inline]
     fn key(&mut self, keys: &mut Keys) -> Result<(), FormatError> {
         let head = self.cursor.head()?;
         match head.major {
