@@ -173,7 +173,7 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
 /// Waves of a few minutes, each device with a phase of its own, and a battery that drains and is
 /// charged.
 fn move_values(objects: &mut Objects, phase: f64, now: Instant) {
-    objects.tick();
+    objects.tick(now);
     let seconds = now.as_micros() as f64 / 1e6;
     let wave = |period: f64| (seconds / period * core::f64::consts::TAU + phase).sin();
     let rounded = |value: f64| (value * 10.0).round() / 10.0;

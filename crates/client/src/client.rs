@@ -14,7 +14,7 @@ pub(crate) use crate::event::{Dropped, Event, Outcome, ReportId};
 use crate::object::{Instances, Objects};
 use crate::objects::{Security, Server, text};
 use crate::registration::{Listing, RegistrationState};
-use crate::session::{Session, Shared, Tree};
+use crate::session::{NEVER, Session, Shared, Tree};
 
 /// Settings of a [`Client`] that no server changes.
 #[derive(Clone, Debug)]
@@ -265,9 +265,9 @@ impl<
                 out_length: 0,
                 deleted: None,
                 fetching: None,
-                fetch_due: None,
+                fetch_due: NEVER,
                 fetch_waits: None,
-                next_tick: None,
+                next_tick: NEVER,
                 last_report: 0,
             },
             sessions,

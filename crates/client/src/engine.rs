@@ -26,7 +26,7 @@ impl<
             return Some(Instant::ZERO);
         }
         if self.shared.is_offline {
-            return self.shared.next_tick;
+            return self.shared.next_tick();
         }
         if (0..self.sessions.len()).any(|index| self.is_turn_of(index)) {
             return Some(Instant::ZERO);
@@ -35,7 +35,7 @@ impl<
         self.sessions
             .iter()
             .filter_map(|session| session.next_timeout(&self.shared, has_changes))
-            .chain(self.shared.next_tick)
+            .chain(self.shared.next_tick())
             .chain(self.next_fetch())
             .chain(self.sleeps_at())
             .min()

@@ -8,7 +8,7 @@ use dunlin_coap::{Code, ExchangeId, Incoming, Instant, Message, Outgoing, Rng, T
 use crate::client::{Client, Event};
 use crate::image::{Fetched, Source};
 use crate::object::Objects;
-use crate::session::{Session, Shared};
+use crate::session::{NEVER, Session, Shared};
 
 /// The one request for a block that is on its way.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,11 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
         }
     }
 
+    /// When time alone changes something in an object.
+    pub(crate) fn next_tick(&self) -> Option<Instant> {
+        Some(self.next_tick).filter(|next| *next != NEVER)
+    }
+
     /// Lets time pass for the objects.
     pub(crate) fn tick(&mut self, now: Instant) {
         let mut next = None;
@@ -90,8 +95,8 @@ impl<O: Objects, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize>
                 self.event(Event::Reboot);
             }
         }
-        self.next_tick = next;
-        self.fetch_due = fetch_due;
+        self.next_tick = next.unwrap_or(NEVER);
+        self.fetch_due = fetch_due.unwrap_or(NEVER);
     }
 }
 
@@ -112,9 +117,8 @@ impl<
                 .iter()
                 .any(|session| session.instance == account && session.is_busy(&self.shared))
         });
-        self.shared
-            .fetch_due
-            .filter(|_| self.shared.fetching.is_none() && !is_held_back)
+        let is_due = self.shared.fetching.is_none() && !is_held_back;
+        Some(self.shared.fetch_due).filter(|due| *due != NEVER && is_due)
     }
 
     /// Takes a datagram of somebody who is no server; `false` when it is not the repository's.

@@ -52,6 +52,9 @@ impl<O: Objects, const SERVERS: usize> Objects for Tree<O, SERVERS> {
     }
 }
 
+/// No moment: takes half the memory of an `Option`.
+pub(crate) const NEVER: Instant = Instant::from_micros(u64::MAX);
+
 /// What all servers share: settings, data, memory.
 #[derive(Debug)]
 pub(crate) struct Shared<O, const SERVERS: usize, const BODY: usize, const DATAGRAM: usize> {
@@ -71,12 +74,13 @@ pub(crate) struct Shared<O, const SERVERS: usize, const BODY: usize, const DATAG
     /// A path that was deleted, and with it all that servers attached there.
     pub(crate) deleted: Option<Path>,
     pub(crate) fetching: Option<Fetching>,
-    /// When the next block of a fetch is to be asked for; as of the last step, like the two below.
-    pub(crate) fetch_due: Option<Instant>,
+    /// When the next block of a fetch is to be asked for, or [`NEVER`]; as of the last step, like
+    /// the two below.
+    pub(crate) fetch_due: Instant,
     /// The account with an open exchange that the next block waits for.
     pub(crate) fetch_waits: Option<u16>,
-    /// When time alone changes something in an object.
-    pub(crate) next_tick: Option<Instant>,
+    /// When time alone changes something in an object, or [`NEVER`].
+    pub(crate) next_tick: Instant,
     /// The id of the last notification or Send.
     pub(crate) last_report: u32,
 }

@@ -181,8 +181,11 @@ impl ImageStorage for Flash {
     }
 
     fn resolve(&mut self, host: &str) -> Option<IpAddr> {
-        let mut addresses = (host, 0).to_socket_addrs().ok()?;
-        addresses.next().map(|address| address.ip())
+        // The first of IPv4, which is what most repositories and devices have.
+        let addresses = (host, 0).to_socket_addrs().ok()?;
+        addresses
+            .map(|address| address.ip())
+            .min_by_key(IpAddr::is_ipv6)
     }
 
     fn unix_time(&self) -> Option<i64> {

@@ -250,7 +250,6 @@ impl Runner {
                 received = self.socket.recv_from(&mut buffer) => {
                     // An error of one datagram (ICMP) says nothing about the next.
                     if let Ok((length, from)) = received {
-                        self.client.objects_mut().tick();
                         let bytes = buffer.get(..length).unwrap_or_default();
                         self.handle(Input::Datagram { from, bytes }, once).await;
                     }

@@ -4,9 +4,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dunlin_client::objects::{
-    ConnectivityMonitoring, Device, Firmware, Humidity, LightControl, Location, Temperature, text,
+    Clock, ConnectivityMonitoring, Device, Firmware, Humidity, LightControl, Location, Temperature,
+    text,
 };
-use dunlin_client::{Instances, Multiple, Single, objects};
+use dunlin_client::{Instances, Instant, Multiple, Single, objects};
 
 use super::firmware::Flash;
 
@@ -47,7 +48,7 @@ impl Objects {
             battery_status: Some(0),
             memory_free: Some(15),
             memory_total: Some(64),
-            current_time: unix_time(),
+            current_time: Clock::new(unix_time()),
             device_type: text("demonstration"),
             ..Device::default()
         };
@@ -90,8 +91,8 @@ impl Objects {
     }
 
     /// The clock of `/3/0/13` goes on; nobody is notified of that.
-    pub(crate) fn tick(&mut self) {
-        self.device.unmarked().current_time = unix_time();
+    pub(crate) fn tick(&mut self, now: Instant) {
+        self.device.unmarked().current_time.advance(now);
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn execute(line: &str, client: &mut Device, now: Instant) -> Reply {
 }
 
 fn run(command: &str, rest: &str, client: &mut Device, now: Instant) -> anyhow::Result<Reply> {
-    client.objects_mut().tick();
+    client.objects_mut().tick(now);
     Ok(match command {
         "" => Reply::Nothing,
         "help" | "?" => Reply::Text(HELP.to_owned()),

@@ -2,11 +2,11 @@
 
 use core::ops::{Deref, DerefMut};
 
-use dunlin_coap::Code;
+use dunlin_coap::{Code, Instant};
 use dunlin_lwm2m::definition::ObjectDefinition;
 use heapless::Vec;
 
-use super::{Changes, Instance, Object, ObjectInstance};
+use super::{Changes, Instance, Object, ObjectInstance, Tick};
 
 /// An object with exactly one instance, 0, that is never created or deleted.
 ///
@@ -75,6 +75,12 @@ impl<T: ObjectInstance> Object for Single<T> {
         self.instance = copy;
         self.changed = true;
         Ok(())
+    }
+
+    fn tick(&mut self, now: Instant) -> Tick {
+        let tick = self.instance.tick(now);
+        self.changed |= tick.changed;
+        tick
     }
 
     fn changes(&self) -> Changes {
@@ -275,6 +281,20 @@ impl<T: ObjectInstance + Default, const N: usize> Object for Instances<T, N> {
         }
         self.remove(id);
         Ok(())
+    }
+
+    fn tick(&mut self, now: Instant) -> Tick {
+        let mut all = Tick::default();
+        for (_, instance) in &mut self.items {
+            let tick = instance.tick(now);
+            all = Tick {
+                next: [all.next, tick.next].into_iter().flatten().min(),
+                changed: all.changed | tick.changed,
+                reboot: all.reboot | tick.reboot,
+            };
+        }
+        self.changes.values |= all.changed;
+        all
     }
 
     fn changes(&self) -> Changes {

@@ -11,8 +11,10 @@ use super::FieldType;
 /// the [`ObjectDefinition`] when the crate is compiled: ids ascend and exist, operations, types
 /// and multiplicity agree, an `Option` is optional, and no mandatory resource is missing.
 ///
-/// A last line `written => |this, resource| ...` may check and follow up a write while it is not
-/// yet committed; an error is the answer, and the write leaves no trace.
+/// A line `written => |this, resource| ...` behind them may check and follow up a write while it is
+/// not yet committed; an error is the answer, and the write leaves no trace. A last line
+/// `tick => |this, now| ...` lets time pass and gives a [`Tick`](crate::Tick): when it wants to be
+/// asked again.
 ///
 /// ```
 /// use dunlin_client::{Code, Single, object};
@@ -110,6 +112,7 @@ macro_rules! __write_object {
     ([$($generics:tt)*] [$type:ty] [$checked:ty] $definition:ident {
         $($id:literal => $kind:ident $($field:ident)? $(|$this:ident, $arguments:ident| $body:expr)?;)*
         $(written => |$written_this:ident, $written_id:ident| $written:expr;)?
+        $(tick => |$tick_this:ident, $now:ident| $tick:expr;)?
     }) => {
         const _: () = {
             $($crate::__private::check_resource!($definition, $checked, $id, $kind $($field)?);)*
@@ -154,6 +157,12 @@ macro_rules! __write_object {
                 let written: fn(&mut Self, u16) -> Result<(), $crate::Code> =
                     |$written_this, $written_id| $written;
                 written(self, resource)
+            })?
+
+            $(fn tick(&mut self, now: $crate::Instant) -> $crate::Tick {
+                let tick: fn(&mut Self, $crate::Instant) -> $crate::Tick =
+                    |$tick_this, $now| $tick;
+                tick(self, now)
             })?
         }
 

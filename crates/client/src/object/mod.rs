@@ -41,6 +41,11 @@ pub trait Instance {
     fn written(&mut self, _resource: u16) -> Result<(), Code> {
         Ok(())
     }
+
+    /// Lets time pass up to `now`; called before and after each input.
+    fn tick(&mut self, _now: Instant) -> Tick {
+        Tick::default()
+    }
 }
 
 /// A struct that is an instance of a known object.
@@ -63,6 +68,8 @@ pub struct Changes {
 pub struct Tick {
     /// When time alone changes something; `None` for never.
     pub next: Option<Instant>,
+    /// Whether something changed that a server may observe.
+    pub changed: bool,
     /// The device is to reboot: told as [`Event::Reboot`](crate::Event::Reboot).
     pub reboot: bool,
 }

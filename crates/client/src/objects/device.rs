@@ -1,8 +1,11 @@
+use dunlin_coap::Code;
+use dunlin_lwm2m::ObjectLink;
 use dunlin_lwm2m::definition::objects::DEVICE;
 use heapless::String;
 
+use super::Clock;
 use crate::object;
-use crate::object::Multiple;
+use crate::object::{Multiple, Tick};
 
 /// Object 3, Device.
 ///
@@ -31,8 +34,8 @@ pub struct Device {
     pub memory_free: Option<u32>,
     /// Error codes; `{0: 0}` while there is none.
     pub errors: Multiple<u8, 4>,
-    /// Seconds since 1970.
-    pub current_time: i64,
+    /// Goes on by itself; a server may set it.
+    pub current_time: Clock,
     /// As in ISO 8601, `+02:00`.
     pub utc_offset: String<8>,
     /// IANA name.
@@ -49,6 +52,10 @@ pub struct Device {
     pub battery_status: Option<u8>,
     /// Kilobytes.
     pub memory_total: Option<u32>,
+    /// ExtDevInfo: objects that tell more of the device, as `/16/0`.
+    pub more: Multiple<ObjectLink, 1>,
+    /// Error codes that hold until they are settled, a bit for each.
+    pub lasting_errors: u32,
 }
 
 impl Default for Device {
@@ -64,7 +71,7 @@ impl Default for Device {
             battery_level: None,
             memory_free: None,
             errors: no_errors(),
-            current_time: 0,
+            current_time: Clock::default(),
             utc_offset: super::text("+00:00"),
             timezone: super::text("Etc/UTC"),
             binding: super::text("U"),
@@ -73,8 +80,18 @@ impl Default for Device {
             software_version: String::new(),
             battery_status: None,
             memory_total: None,
+            more: Multiple::new(),
+            lasting_errors: 0,
         }
     }
+}
+
+/// Codes 1 to 32.
+fn bit(code: u8) -> u32 {
+    u32::from(code)
+        .checked_sub(1)
+        .and_then(|shift| 1_u32.checked_shl(shift))
+        .unwrap_or(0)
 }
 
 fn no_errors() -> Multiple<u8, 4> {
@@ -82,8 +99,9 @@ fn no_errors() -> Multiple<u8, 4> {
 }
 
 impl Device {
-    /// Adds an error code (1 to 32); the code 0, "no error", makes way for it. Nothing happens when
-    /// it stands already, or all places are taken.
+    /// Adds an error code (1 to 32) of something that has happened; the code 0, "no error", makes
+    /// way for it. It stays until [`Device::settle`] or Reset Error Code (`/3/0/12`). Nothing
+    /// happens when it stands already, or all places are taken.
     pub fn raise(&mut self, code: u8) {
         if self.errors.iter().any(|(_, present)| *present == code) {
             return;
@@ -98,8 +116,26 @@ impl Device {
         }
     }
 
+    /// The same for an error that holds: Reset Error Code finds it still there, and it stays until
+    /// [`Device::settle`].
+    pub fn raise_lasting(&mut self, code: u8) {
+        self.lasting_errors |= bit(code);
+        self.raise(code);
+    }
+
+    /// Reset Error Code: what stands is deleted, and what still holds is added again.
+    fn reset_errors(&mut self) {
+        self.errors = no_errors();
+        for code in 1..=32 {
+            if self.lasting_errors & bit(code) != 0 {
+                self.raise(code);
+            }
+        }
+    }
+
     /// Removes an error code; without any, `{0: 0}` stands again.
     pub fn settle(&mut self, code: u8) {
+        self.lasting_errors &= !bit(code);
         let id = self
             .errors
             .iter()
@@ -110,6 +146,35 @@ impl Device {
         }
         if self.errors.iter().next().is_none() {
             self.errors = no_errors();
+        }
+    }
+
+    /// UTC Offset is one of ISO 8601: `Z`, `+02`, `+0200` or `+02:00`, or empty for unknown.
+    fn check(&self, resource: u16) -> Result<(), Code> {
+        if resource != 14 {
+            return Ok(());
+        }
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_offset = |offset: &str| {
+            let (hours, minutes) = match offset.split_once(':') {
+                Some(parts) => parts,
+                None => offset.split_at_checked(2).unwrap_or((offset, "")),
+            };
+            hours.len() == 2
+                && digits(hours)
+                && hours <= "14"
+                && (minutes.len() == 2 || (minutes.is_empty() && !offset.ends_with(':')))
+                && digits(minutes)
+                && minutes <= "59"
+        };
+        let is_legal = match self.utc_offset.as_str() {
+            "" | "Z" => true,
+            text => text.strip_prefix(['+', '-']).is_some_and(is_offset),
+        };
+        if is_legal {
+            Ok(())
+        } else {
+            Err(Code::BAD_REQUEST)
         }
     }
 }
@@ -128,7 +193,7 @@ object! {
         9 => read battery_level;
         10 => read memory_free;
         11 => read errors;
-        12 => execute |this, _arguments| { this.errors = no_errors(); Ok(()) };
+        12 => execute |this, _arguments| { this.reset_errors(); Ok(()) };
         13 => read_write current_time;
         14 => read_write utc_offset;
         15 => read_write timezone;
@@ -138,5 +203,8 @@ object! {
         19 => read software_version;
         20 => read battery_status;
         21 => read memory_total;
+        22 => read more;
+        written => |this, resource| this.check(resource);
+        tick => |this, now| { this.current_time.advance(now); Tick::default() };
     }
 }

@@ -148,6 +148,21 @@ impl<O: Objects> Several<O> {
         self.input(id, &buffer[..length]);
     }
 
+    /// Answers a GET with content.
+    pub fn content(&mut self, id: u16, request: &Got, payload: &[u8]) {
+        let mut buffer = [0; 1152];
+        let mut writer = MessageWriter::new(
+            &mut buffer,
+            Type::Acknowledgement,
+            Code::CONTENT,
+            request.message_id,
+            &request.token,
+        );
+        writer.payload(payload);
+        let length = writer.finish().unwrap();
+        self.input(id, &buffer[..length]);
+    }
+
     /// Answers Register; the location names the server.
     pub fn created(&mut self, id: u16, register: &Got) {
         self.answer(

@@ -525,6 +525,7 @@ impl<S: FirmwareStorage> Object for Firmware<S> {
         };
         Tick {
             next: install.or(self.defer),
+            changed: false,
             reboot,
         }
     }

@@ -8,6 +8,7 @@ use heapless::String;
 use crate::image::{FetchFailure, ImageError, ImageInfo, Reader, UriFault, Writer};
 use crate::object;
 use crate::object::{Field, FieldError, FieldType, Multiple};
+use crate::objects::Written;
 
 /// State of the firmware update (`/5/0/3`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,34 +129,10 @@ impl From<FetchFailure> for UpdateResult {
     }
 }
 
-/// Stands for the Package, which is written only and lies in the storage.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Package;
-
-impl Field for Package {
-    fn get(&self, _position: usize) -> Option<(u16, Value<'_>)> {
-        None
-    }
-
-    fn set(&mut self, _instance: u16, _value: Value<'_>) -> Result<(), FieldError> {
-        Err(FieldError::ReadOnly)
-    }
-
-    fn clear(&mut self) {}
-
-    fn is_present(&self) -> bool {
-        true
-    }
-}
-
-impl FieldType for Package {
-    const TYPES: &'static [DataType] = &[DataType::Opaque];
-}
-
 /// The resources of Firmware Update. [`Firmware`](super::Firmware) is the object.
 #[derive(Clone, Debug)]
 pub struct FirmwareUpdate {
-    package: Package,
+    package: Written,
     package_uri: String<255>,
     pub(super) state: FirmwareState,
     result: UpdateResult,
@@ -180,7 +157,7 @@ pub struct FirmwareUpdate {
 impl Default for FirmwareUpdate {
     fn default() -> Self {
         Self {
-            package: Package,
+            package: Written,
             package_uri: String::new(),
             state: FirmwareState::Idle,
             result: UpdateResult::Initial,

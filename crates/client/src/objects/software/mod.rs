@@ -1,0 +1,7 @@
+//! Object 9, Software Management.
+
+mod object;
+mod state;
+
+pub use object::{Software, SoftwareStorage};
+pub use state::{SoftwarePackage, SoftwareResult, SoftwareState};
