@@ -11,6 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use dunlin_lwm2m::Models;
+use dunlin_server::firmware::FirmwareConfig;
+use dunlin_server::shard::Limits;
 use dunlin_server::{Server, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -37,6 +39,14 @@ pub(crate) struct ServeArgs {
     /// REST, events, metrics and console; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
+    /// Host and port in the addresses from which devices fetch firmware, as in
+    /// coap.example.com:5683; needed behind an address translator [default: the server's own
+    /// address on the way to the device]
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<String>,
+    /// Bytes of messages that each shard keeps for `dunlin trace`; 0 turns traces off
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().trace_bytes)]
+    trace_bytes: usize,
     /// Threads with a socket each [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     shards: Option<u16>,
@@ -94,6 +104,14 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         shards: args.shards.map_or(0, usize::from),
         data: (!args.memory).then(|| args.data.clone()),
         pin: args.pin,
+        limits: Limits {
+            trace_bytes: args.trace_bytes,
+            ..Limits::default()
+        },
+        firmware: FirmwareConfig {
+            advertise: args.advertise.clone(),
+            ..FirmwareConfig::default()
+        },
         ..ServerConfig::default()
     })?;
     tokio::runtime::Builder::new_multi_thread()
@@ -121,6 +139,8 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
     let mut terminate = signal(SignalKind::terminate())?;
     let http_address = http.local_addr()?;
     let (stop, stopped) = watch::channel(false);
+    let control = server.control();
+    control.firmware().resume(&control);
     let mut http = tokio::spawn(dunlin_http::serve(
         tokio::net::TcpListener::from_std(http)?,
         server.control(),

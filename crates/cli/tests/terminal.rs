@@ -409,3 +409,39 @@ fn a_reader_that_has_gone_is_no_failure() {
         "{status} {errors}"
     );
 }
+
+#[test]
+fn images_are_kept_and_ordered() {
+    let server = Terminal::start();
+    let file = std::env::temp_dir().join(format!("dunlin-image-{}.bin", std::process::id()));
+    std::fs::write(&file, b"abc").unwrap();
+    let path = file.to_str().unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert_eq!(
+        server.ok(&["firmware", "add", path]),
+        format!("ba7816bf8f01cfea  {name}  3 B\n")
+    );
+    server.ok(&["firmware", "add", path, "--name", "abc"]);
+    std::fs::remove_file(&file).unwrap();
+    let list = server.ok(&["firmware", "list"]);
+    let lines: Vec<Vec<&str>> = list.lines().map(cells).collect();
+    assert_eq!(lines[0], ["IMAGE", "NAME", "SIZE", "ADDED"]);
+    assert_eq!(lines[1][..4], ["ba7816bf8f01cfea", "abc", "3", "B"]);
+    assert_eq!(lines.len(), 2, "the same bytes are the same image: {list}");
+
+    server.fails(
+        &["firmware", "update", "demo-1", "other"],
+        "there is no image",
+    );
+    server.fails(
+        &["firmware", "update", "nobody", "abc"],
+        "Unknown endpoint (404)",
+    );
+    server.fails(&["firmware", "status", "demo-1"], "No update (404)");
+    server.fails(&["firmware", "cancel", "demo-1"], "No update (404)");
+    assert_eq!(
+        server.json(&["firmware", "remove", "ba78"]),
+        json!({"id": "ba7816bf8f01cfea"})
+    );
+    server.fails(&["firmware", "remove", "abc"], "there is no image");
+}

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::dto::{DeviceDto, RecordDto, records};
+use crate::firmware::FirmwareDto;
 use crate::operation_dto::OperationDto;
 use crate::problem::Problem;
 
@@ -54,10 +55,14 @@ pub(crate) struct EventDto {
     /// With `operation`: how it stands now.
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<OperationDto>,
+    /// With `firmware`: how the update stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    firmware: Option<FirmwareDto>,
 }
 
 /// Sends what happens, as it happens: `registration`, `update`, `deregistration`, `expiry`,
-/// `notification`, `operation`; and `reset` when events were missed and the devices must be read anew.
+/// `notification`, `operation`, `firmware`; and `reset` when events were missed and the devices must
+/// be read anew.
 #[utoipa::path(get, path = "/events", params(EventsQuery), tag = "events",
     responses((status = 200, content_type = "text/event-stream", body = EventDto),
         (status = 400, body = Problem)))]
@@ -112,13 +117,14 @@ pub(crate) async fn events(
 /// be long gone.
 const PLACE_AFTER: u32 = 1024;
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "registration",
     "update",
     "deregistration",
     "expiry",
     "notification",
     "operation",
+    "firmware",
 ];
 
 const fn name(kind: &EventKind) -> &'static str {
@@ -129,6 +135,7 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Expiry => "expiry",
         EventKind::Notification { .. } => "notification",
         EventKind::Operation(_) => "operation",
+        EventKind::Firmware(_) => "firmware",
     }
 }
 
@@ -165,6 +172,7 @@ fn to_sse(event: &Event) -> SseEvent {
         path: None,
         records: None,
         operation: None,
+        firmware: None,
     };
     match &event.kind {
         EventKind::Registration(device) | EventKind::Update(device) => {
@@ -172,6 +180,7 @@ fn to_sse(event: &Event) -> SseEvent {
         }
         EventKind::Deregistration | EventKind::Expiry => {}
         EventKind::Operation(operation) => dto.operation = Some((&**operation).into()),
+        EventKind::Firmware(status) => dto.firmware = Some(status.clone().into()),
         EventKind::Notification {
             wish,
             path,

@@ -14,6 +14,7 @@ mod data;
 mod devices;
 mod dto;
 mod events;
+mod firmware;
 mod guard;
 mod health;
 mod json;
@@ -60,6 +61,7 @@ pub const MAX_BODY: usize = 1 << 20;
         (name = "device management", description = "Operations towards a device"),
         (name = "operations", description = "The queue of a device"),
         (name = "observations", description = "Wishes for observations"),
+        (name = "firmware", description = "Images, and the jobs that bring them to devices"),
         (name = "events", description = "What happens, as it happens"),
         (name = "models", description = "Object definitions"),
         (name = "server", description = "Health and metrics"),
@@ -106,6 +108,9 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
                 ))
                 .routes(routes!(observations::list, observations::create))
                 .routes(routes!(observations::remove))
+                .routes(routes!(firmware::images, firmware::add))
+                .routes(routes!(firmware::image, firmware::remove))
+                .routes(routes!(firmware::status, firmware::start, firmware::cancel))
                 .routes(routes!(trace::list))
                 .routes(routes!(trace::capture))
                 .routes(routes!(events::events))

@@ -9,6 +9,7 @@ use dunlin_coap::Code;
 use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, OwnedValue, Path, Version};
 
+use crate::firmware::FirmwareStatus;
 use crate::upload::UploadAnswer;
 
 /// A registered device.
@@ -370,6 +371,8 @@ pub enum EventKind {
     },
     /// A queued operation has another state.
     Operation(Arc<QueuedOperation>),
+    /// A firmware update has made progress; at most once a second, and whenever its stage changes.
+    Firmware(FirmwareStatus),
 }
 
 /// An event with its place in the order of all events.

@@ -8,6 +8,7 @@ pub mod api;
 pub mod control;
 pub mod directory;
 pub mod files;
+pub mod firmware;
 mod operations;
 mod runtime;
 pub mod shard;

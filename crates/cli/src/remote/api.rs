@@ -102,6 +102,30 @@ impl Api {
         Err(refused(status, &answer))
     }
 
+    /// Sends a file.
+    pub(crate) fn upload(
+        &self,
+        url: &str,
+        query: &[(&str, String)],
+        content: &[u8],
+    ) -> anyhow::Result<Value> {
+        let query: Vec<String> = query
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        let mut response = self
+            .agent
+            .post(format!("{url}?{}", query.join("&")))
+            .header("content-type", "application/octet-stream")
+            .send(content)
+            .map_err(|error| self.unreachable(&error))?;
+        let answer = response.body_mut().read_json().unwrap_or_default();
+        match response.status().is_success() {
+            true => Ok(answer),
+            false => Err(refused(response.status(), &answer)),
+        }
+    }
+
     /// A file of the server.
     pub(crate) fn download(&self, url: &str) -> anyhow::Result<Vec<u8>> {
         let mut response = self

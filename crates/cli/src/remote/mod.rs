@@ -3,6 +3,7 @@
 
 mod api;
 mod composite;
+mod firmware;
 mod observe;
 mod print;
 mod trace;
@@ -164,6 +165,9 @@ pub(crate) enum Command {
         #[arg(long)]
         cancel: bool,
     },
+    /// Firmware images, and bringing them to devices
+    #[command(subcommand)]
+    Firmware(firmware::Command),
     /// Show the latest messages between a device and the server, explained
     #[command(
         after_help = "Shows what was said before it was asked for as well, also of a device whose \
@@ -251,6 +255,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             let body = Value::Object(parse_attributes(&attributes)?);
             (api.send("PUT", &url, &[], Some(&body))?, print::code)
         }
+        Command::Firmware(command) => return firmware::run(&api, command, remote.json),
         Command::Trace(args) => return trace::run(&api, &args, remote.json),
         Command::Observe {
             endpoint,

@@ -185,6 +185,59 @@ pub(super) fn code(answer: &Value) -> String {
     }
 }
 
+/// Firmware images, one a line.
+pub(super) fn images(answer: &Value) -> String {
+    let mut rows = vec![
+        ["IMAGE", "NAME", "SIZE", "ADDED"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for image in items(answer, "items") {
+        rows.push(vec![
+            word(&image["id"]),
+            word(&image["name"]),
+            format!("{} B", image["size"]),
+            utc(&image["createdAt"]),
+        ]);
+    }
+    table(&rows)
+}
+
+pub(super) fn image(image: &Value) -> String {
+    let (id, name) = (word(&image["id"]), word(&image["name"]));
+    format!("{id}  {name}  {} B\n", image["size"])
+}
+
+/// How a firmware update stands.
+pub(super) fn update(update: &Value) -> String {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, cell: String| rows.push(vec![name.to_owned(), cell]);
+    row("state", word(&update["state"]));
+    row("", word(&update["stateText"]));
+    let (name, id) = (word(&update["imageName"]), word(&update["image"]));
+    row("image", format!("{name} ({id})"));
+    row(
+        "sent",
+        format!("{} of {} B", update["sent"], update["size"]),
+    );
+    for (name, member) in [
+        ("method", "method"),
+        ("device", "deviceState"),
+        ("result", "resultText"),
+        ("version before", "versionBefore"),
+        ("version after", "versionAfter"),
+    ] {
+        if !update[member].is_null() {
+            row(name, word(&update[member]));
+        }
+    }
+    row("started", utc(&update["startedAt"]));
+    if !update["finishedAt"].is_null() {
+        row("finished", utc(&update["finishedAt"]));
+    }
+    table(&rows)
+}
+
 /// A message of a trace: a line, and below it what the line does not tell.
 pub(super) fn message(message: &Value) -> String {
     let arrow = if message["direction"] == "in" {

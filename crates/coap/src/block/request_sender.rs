@@ -67,6 +67,17 @@ impl Block1Sender {
         }
     }
 
+    /// Goes on with a transfer of which the receiver has taken `offset` bytes, a multiple of the
+    /// size: after a restart of the sender, say. A receiver that has forgotten it answers 4.08, and
+    /// it begins again.
+    pub const fn resume(length: usize, size: BlockSize, offset: usize) -> Self {
+        Self {
+            offset,
+            blockwise: true,
+            ..Self::new(length, size)
+        }
+    }
+
     /// The part of the body that the next request carries.
     pub fn range(&self) -> core::ops::Range<usize> {
         let end = (self.offset + self.size.bytes()).min(self.length);
@@ -103,7 +114,12 @@ impl Block1Sender {
         let Ok(block) = Block::of(response, OptionNumber::BLOCK1) else {
             return Block1Sent::Failed(Block1Failure::WrongBlock);
         };
-        match response.code {
+        self.on_answer(response.code, block)
+    }
+
+    /// As [`Block1Sender::on_response`], for one who keeps no message: its code and its Block1.
+    pub fn on_answer(&mut self, code: Code, block: Option<Block>) -> Block1Sent {
+        match code {
             // The receiver lost the transfer. One message alone cannot be incomplete.
             Code::REQUEST_ENTITY_INCOMPLETE if self.blockwise => self.restart(self.size),
             // RFC 7959 §2.9.3: too large a block, if a smaller size comes with it.

@@ -17,6 +17,7 @@ mod discover;
 mod errors;
 mod events;
 mod execute;
+mod firmware;
 mod names;
 mod observations;
 mod operations;

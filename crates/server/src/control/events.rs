@@ -79,7 +79,7 @@ fn bytes_of(event: &Event) -> usize {
         EventKind::Operation(operation) => {
             SMALL + operation_bytes(&operation.operation) + state_bytes(&operation.state)
         }
-        EventKind::Deregistration | EventKind::Expiry => SMALL,
+        EventKind::Deregistration | EventKind::Expiry | EventKind::Firmware(_) => SMALL,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::api::{
 };
 use crate::directory::Directory;
 use crate::files::Files;
+use crate::firmware::FirmwareService;
 use crate::runtime::Inbox;
 use crate::shard::{Command, Reply};
 use crate::store::writer::WriterHandle;
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) bus: Arc<EventBus>,
     pub(crate) writer: WriterHandle,
     pub(crate) files: Arc<Files>,
+    pub(crate) firmware: FirmwareService,
     pub(crate) coap: SocketAddr,
     pub(crate) started: Instant,
     pub(crate) next_id: AtomicU64,
@@ -285,6 +287,21 @@ impl Control {
         &self.shared.files
     }
 
+    /// Images, and the jobs that bring them to devices.
+    pub fn firmware(&self) -> &FirmwareService {
+        &self.shared.firmware
+    }
+
+    /// Whether the server has ended.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.shared.inboxes.iter().any(Inbox::is_closed)
+    }
+
+    /// Tells whoever subscribes.
+    pub(crate) fn publish(&self, happened: Happened) {
+        self.shared.bus.publish(&mut vec![happened]);
+    }
+
     /// Where the server listens for CoAP.
     pub fn coap_address(&self) -> SocketAddr {
         self.shared.coap
@@ -292,8 +309,7 @@ impl Control {
 
     /// How the server is.
     pub fn health(&self) -> Health {
-        let stopped = self.shared.inboxes.iter().any(Inbox::is_closed);
-        let problem = if stopped {
+        let problem = if self.is_stopped() {
             Some("a shard has stopped".to_owned())
         } else {
             self.shared.writer.problem()

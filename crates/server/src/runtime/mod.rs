@@ -6,7 +6,7 @@ mod tests;
 mod worker;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use dunlin_net::{Clock, OsRng, UdpSocket, Waker, available_cpus, drive, pin_to_c
 use crate::control::{Control, EventBus, Shared, Waiters};
 use crate::directory::Directory;
 use crate::files::Files;
+use crate::firmware::{FirmwareConfig, FirmwareService};
 use crate::shard::{AWAKE_TIME, Limits, ObjectTypes, Shard, ShardConfig};
 use crate::store::writer::{Listener, WriterHandle};
 use crate::store::{MemoryStore, SqliteStore, Store, StoreError, Stored};
@@ -51,6 +52,8 @@ pub struct ServerConfig {
     pub awake_time: Duration,
     /// Object definitions: types of resources for the shards, everything else for people.
     pub models: Arc<Models>,
+    /// Bounds of firmware updates, and where devices fetch images.
+    pub firmware: FirmwareConfig,
 }
 
 impl Default for ServerConfig {
@@ -67,6 +70,7 @@ impl Default for ServerConfig {
             transmission: TransmissionParameters::default(),
             awake_time: AWAKE_TIME,
             models: Arc::new(Models::embedded()),
+            firmware: FirmwareConfig::default(),
         }
     }
 }
@@ -168,7 +172,8 @@ impl Server {
             Some(folder) => Box::new(SqliteStore::open(folder)?),
             None => Box::new(MemoryStore),
         };
-        Self::start_with(config, store)
+        let folder = config.data.clone();
+        Self::run(config, store, folder.as_deref())
     }
 
     /// As [`Server::start`], with a store of the caller's; [`ServerConfig::data`] then only tells
@@ -176,7 +181,16 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start_with(config: ServerConfig, mut store: Box<dyn Store>) -> Result<Self, StartError> {
+    pub fn start_with(config: ServerConfig, store: Box<dyn Store>) -> Result<Self, StartError> {
+        Self::run(config, store, None)
+    }
+
+    /// `folder` is where images and firmware jobs are kept.
+    fn run(
+        config: ServerConfig,
+        mut store: Box<dyn Store>,
+        folder: Option<&Path>,
+    ) -> Result<Self, StartError> {
         let cpus = available_cpus();
         let count = match config.shards {
             0 => cpus.len(),
@@ -188,6 +202,10 @@ impl Server {
         let (mut shards, restored) = restore(&config, count, &clock, store.as_mut())?;
         let first_event = store.first_event()?;
         let directory = restored.directory;
+        // Before the sockets: a device in the middle of a download goes on at once.
+        let firmware =
+            FirmwareService::open(config.firmware.clone(), folder, Arc::clone(&restored.files))
+                .map_err(StoreError::from)?;
 
         let sockets = UdpSocket::bind_group(config.coap, usize::from(count)).map_err(|source| {
             StartError::Bind {
@@ -217,6 +235,7 @@ impl Server {
             bus: Arc::clone(&bus),
             writer: writer.clone(),
             files: restored.files,
+            firmware,
             coap: address,
             started: std::time::Instant::now(),
             next_id: std::sync::atomic::AtomicU64::new(1),
@@ -295,6 +314,7 @@ impl Drop for Server {
             // A panic was told when it happened.
             let _ = thread.join();
         }
+        self.control.firmware().save();
         self.bus.close();
         self.waiters.close();
         self.writer.stop();

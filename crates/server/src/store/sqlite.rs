@@ -62,6 +62,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE wishes ADD COLUMN paths TEXT NOT NULL DEFAULT '';
     ALTER TABLE wishes ADD COLUMN parameters TEXT NOT NULL DEFAULT '';
 ",
+    crate::firmware::MIGRATION,
 ];
 
 const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -141,3 +141,20 @@ fn a_body_of_too_many_small_blocks_fails() {
     }
     panic!("went on beyond the last number");
 }
+
+#[test]
+fn a_transfer_goes_on_where_it_stopped_or_begins_again() {
+    let size = BlockSize::at_most(64);
+    let mut sender = Block1Sender::resume(200, size, 128);
+    assert_eq!(sender.range(), 128..192);
+    let asked = sender.block().unwrap();
+    assert_eq!((asked.num, asked.more), (2, true));
+    assert_eq!(
+        sender.on_answer(Code::CONTINUE, Some(asked)),
+        Block1Sent::Next
+    );
+    assert_eq!(sender.range(), 192..200);
+    let lost = Code::REQUEST_ENTITY_INCOMPLETE;
+    assert_eq!(sender.on_answer(lost, None), Block1Sent::Next);
+    assert_eq!(sender.range(), 0..64);
+}
