@@ -18,6 +18,7 @@ export class MockDevice {
       registeredAt: now() - 3600 - number, updatedAt: now() - (number * 37) % 240, expiresAt: 0, objects: [],
       attributes: {}, faults: number === 2 ? ["The registration has no content type; application/link-format was assumed (Core 1.2 §6.2.1)"] : [],
     };
+    if (this.info.queueMode) Object.assign(this.info, { awake: false, awakeUntil: null, awakeTime: 93, queued: 0 });
     if (number === 2) this.info.attributes = { fw: "2.4.1" };
     this.info.expiresAt = this.info.updatedAt + this.info.lifetime;
     /** Path to value; light devices (a big fleet) share one small set. */
@@ -36,6 +37,7 @@ export class MockDevice {
       "/3/0/17": "sensor", "/3/0/18": "B",
       "/4/0/0": 7, "/4/0/1/0": 7, "/4/0/2": -71, "/4/0/3": 42, "/4/0/4/0": "192.0.2.17", "/4/0/4/1": "2001:db8::17", "/4/0/7/0": "iot.example",
       "/6/0/0": 53.2194 + n / 100, "/6/0/1": 6.5665, "/6/0/2": 1.4, "/6/0/4": "AQAQAAAC", "/6/0/5": Math.floor(now()) - 42,
+      "/5/0/3": 0, "/5/0/5": 0, "/5/0/6": "", "/5/0/7": "", "/5/0/9": 2,
       "/3303/0/5700": 19 + n, "/3303/0/5601": 17.2 + n, "/3303/0/5602": 21.9 + n, "/3303/0/5603": -40, "/3303/0/5604": 85, "/3303/0/5701": "Cel", "/3303/0/5750": "water",
       "/3304/0/5700": 61 + n, "/3304/0/5601": 55, "/3304/0/5602": 68, "/3304/0/5701": "%RH", "/3304/0/5750": "",
       "/3342/0/5500": false, "/3342/0/5750": "lamp", "/3342/0/5527": "3q2+78r+", "/3342/0/5911": "3303:0",

@@ -76,6 +76,20 @@ export const MODELS = [
     ],
   },
   {
+    id: 5, version: "1.1", name: "Firmware Update", multiple: false, mandatory: false,
+    description: "Replaces the firmware of the device.",
+    resources: [
+      r(0, "Package", "W", "Opaque", must),
+      r(1, "Package URI", "RW", "String", { ...must, range: "0..255" }),
+      r(2, "Update", "E", "", must),
+      r(3, "State", "R", "Integer", { ...must, range: "0..3" }),
+      r(5, "Update Result", "R", "Integer", { ...must, range: "0..11" }),
+      r(6, "PkgName", "R", "String"),
+      r(7, "PkgVersion", "R", "String"),
+      r(9, "Firmware Update Delivery Method", "R", "Integer", { ...must, range: "0..2" }),
+    ],
+  },
+  {
     id: 6, version: "1.0", name: "Location", multiple: false, mandatory: false,
     description: "Where the device is.",
     resources: [

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { definition, MockDevice } from "./devices.mjs";
 import { MODELS } from "./models.mjs";
+import { Work } from "./work.mjs";
 
 const { values: args } = parseArgs({
   options: { port: { type: "string", default: "8080" }, demo: { type: "string", default: "3" }, fleet: { type: "string", default: "0" } },
@@ -53,7 +54,8 @@ setInterval(() => {
     if (!device) continue;
     const changed = device.move(t);
     for (const wish of observations.get(device.info.endpoint)?.values() ?? []) {
-      const records = changed.filter((p) => p === wish.path || p.startsWith(wish.path + "/")).map((p) => device.record(p, device.values.get(p)));
+      const whole = wish.paths ?? [wish.path];
+      const records = changed.filter((p) => whole.some((one) => p === one || p.startsWith(one + "/"))).map((p) => device.record(p, device.values.get(p)));
       if (records.length) notify(device, wish, records);
     }
   }
@@ -67,11 +69,23 @@ setInterval(() => {
   emit("update", { endpoint: device.info.endpoint, device: device.info });
 }, 4000).unref();
 
+setInterval(() => {
+  const device = devices.get("demo-1");
+  if (!device) return;
+  const path = "/3303/0/5700";
+  const time = Date.now() / 1000;
+  const records = [0, 10, 20].map((age) => ({ ...device.record(path, device.values.get(path)), time: time - age }));
+  device.sends = [{ time, records }, ...(device.sends ?? [])].slice(0, 50);
+  emit("send", { endpoint: "demo-1", records });
+}, 3000).unref();
+
 function notify(device, wish, records) {
   wish.records = records;
   wish.updatedAt = Date.now() / 1000;
   emit("notification", { endpoint: device.info.endpoint, observation: wish.id, path: wish.path, records });
 }
+
+const work = new Work(emit);
 
 class Refusal extends Error {
   constructor(status, title, detail, coapCode) {
@@ -120,6 +134,12 @@ async function api(request, response, url) {
     request.on("close", () => listeners.delete(listener));
     return;
   }
+  if (parts[0] === "firmware") {
+    if (request.method === "GET") return json(200, { items: work.images, next: null });
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    return json(201, work.addImage(url.searchParams.get("name") ?? "image", Buffer.concat(chunks)));
+  }
   if (parts[0] !== "devices") throw new Refusal(404, "No such page", "Look at /api/v1/openapi.json.");
   if (parts.length === 1) {
     const q = (url.searchParams.get("q") ?? "").toLowerCase();
@@ -147,8 +167,43 @@ async function api(request, response, url) {
     case "data": {
       // A little radio.
       await new Promise((done) => setTimeout(done, 15 + Math.random() * 20));
+      const run = () => data(request.method, device, path, body, (_status, answer) => answer);
+      if (device.info.queueMode) return json(202, work.enqueue(device, { operation: NAMES[request.method] ?? "execute", path }, run));
       return data(request.method, device, path, body, json);
     }
+    case "composite": {
+      if (parts[3] === "read") return json(200, { code: "2.05", format: 112, records: body.paths.flatMap((p) => device.read(p) ?? []) });
+      for (const record of body.records) {
+        const [o, , res] = record.path.split("/").slice(1).map(Number);
+        if (!definition(o, res)?.operations.includes("W")) throw notAllowed(record.path, "written");
+      }
+      for (const record of body.records) device.values.set(record.path, record.value);
+      return json(200, { code: "2.04" });
+    }
+    case "operations": {
+      if (request.method === "GET") return json(200, { items: work.of(device), next: null });
+      if (request.method === "DELETE") return json(work.cancel(device, parts[3]) ? 204 : 404);
+      const methods = { read: "GET", write: "PUT", delete: "DELETE" };
+      const run = () => data(methods[body.operation] ?? "POST", device, body.path, { value: body.value }, (_status, answer) => answer);
+      return json(201, work.enqueue(device, body, run));
+    }
+    case "sends":
+      return json(200, { items: device.sends ?? [], next: null });
+    case "firmware": {
+      if (request.method === "POST") return json(202, work.update(device, body));
+      const job = work.jobs.get(device.info.endpoint);
+      if (!job) throw new Refusal(404, "No update", "No firmware was sent to this device.");
+      if (request.method === "DELETE") {
+        work.stop(device);
+        return json(204);
+      }
+      return json(200, job);
+    }
+    case "trace":
+      return json(200, { items: work.trace(device) });
+    case "trace.pcap":
+      response.writeHead(200, { "content-type": "application/vnd.tcpdump.pcap" });
+      return response.end(Buffer.from("d4c3b2a1020004000000000000000000ffff000065000000", "hex"));
     case "discover":
       return json(200, { code: "2.05", links: device.discover(path) });
     case "attributes": {
@@ -162,6 +217,8 @@ async function api(request, response, url) {
   }
   throw new Refusal(404, "No such page", "Look at /api/v1/openapi.json.");
 }
+
+const NAMES = { GET: "read", PUT: "write", PATCH: "update", DELETE: "delete" };
 
 function data(method, device, path, body, json) {
   const ids = path.split("/").slice(1).map(Number);
@@ -228,9 +285,9 @@ function observe(method, device, id, body, json) {
   observations.set(endpoint, wishes);
   if (method === "GET") return json(200, { items: [...wishes.values()], next: null });
   if (method === "DELETE") return wishes.delete(id) ? json(204) : json(404, { title: "Unknown observation", status: 404, detail: `No observation ${id}.` });
-  const records = device.read(body.path);
+  const records = body.paths ? body.paths.flatMap((p) => device.read(p) ?? []) : device.read(body.path);
   if (!records) throw notFound(body.path);
-  const wish = { id: String(++observationId), path: body.path, attributes: body.attributes ?? {}, state: "active", error: null, records, updatedAt: Date.now() / 1000 };
+  const wish = { id: String(++observationId), path: body.path ?? "/", paths: body.paths, attributes: body.attributes ?? {}, state: "active", error: null, records, updatedAt: Date.now() / 1000 };
   wishes.set(wish.id, wish);
   return json(201, wish);
 }

@@ -51,7 +51,7 @@ export function App() {
         <ThemeButton />
       </header>
       <main ref={main} tabIndex={-1}>
-        {here.view === "device" && <DevicePage key={here.endpoint} endpoint={here.endpoint} object={here.object} />}
+        {here.view === "device" && <DevicePage key={here.endpoint} endpoint={here.endpoint} object={here.object} tab={here.tab} />}
         {here.view === "devices" && <DevicesPage q={here.q} />}
         {here.view === "events" && <EventsPage />}
       </main>

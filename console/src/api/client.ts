@@ -1,5 +1,6 @@
 import type {
-  Attributes, Device, Done, Health, Link, LwRecord, Model, ModelSummary, Observation, Page, ReadResult, Scalar,
+  Attributes, Device, Done, FirmwareImage, FirmwareJob, Health, Link, LwRecord, Model, ModelSummary, Observation, Operation,
+  Page, ReadResult, Scalar, SentPack, TraceItem,
 } from "./types.ts";
 import { API, dataUrl, deviceUrl, query } from "../lib/path.ts";
 import { learnClock } from "../lib/clock.ts";
@@ -16,21 +17,37 @@ export class Problem extends Error {
   }
 }
 
+/** The device sleeps: what was asked for waits in the server, and its result comes by the stream of events. */
+export class Queued extends Error {
+  constructor(readonly operation: Operation) {
+    super("The device sleeps; the operation waits for it.");
+  }
+}
+
 export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   return new Problem(0, "The console failed", error instanceof Error ? error.message : String(error));
 }
 
 async function call<T>(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const { response, json } = await answer(method, url, body, signal);
+  if (response.status === 202) throw new Queued(json as Operation);
+  return json as T;
+}
+
+async function answer(
+  method: string, url: string, body?: unknown, signal?: AbortSignal,
+): Promise<{ response: Response; json: unknown }> {
+  const raw = body instanceof Blob;
   let response: Response;
   try {
     response = await fetch(url, {
       method,
       headers: body === undefined ? { accept: "application/json" } : {
         accept: "application/json",
-        "content-type": "application/json",
+        "content-type": raw ? "application/octet-stream" : "application/json",
       },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : raw ? body : JSON.stringify(body),
       signal: signal ?? null,
     });
   } catch (error) {
@@ -46,7 +63,7 @@ async function call<T>(method: string, url: string, body?: unknown, signal?: Abo
     // Handled below: a proxy in between may answer with a page of its own.
   }
   if (!response.ok) throw problemOf(response, json, text);
-  return json as T;
+  return { response, json };
 }
 
 function problemOf(response: Response, json: unknown, text: string): Problem {
@@ -91,8 +108,32 @@ export const api = {
 
   observations: (ep: string) => call<Page<Observation>>("GET", `${deviceUrl(ep)}/observations`),
   observe: (ep: string, path: string) => call<Observation>("POST", `${deviceUrl(ep)}/observations`, { path }),
+  observeTogether: (ep: string, paths: string[]) =>
+    call<Observation>("POST", `${deviceUrl(ep)}/observations`, { paths }),
   cancel: (ep: string, id: string) =>
     call<null>("DELETE", `${deviceUrl(ep)}/observations/${encodeURIComponent(id)}`),
+
+  readTogether: (ep: string, paths: string[]) =>
+    call<ReadResult>("POST", `${deviceUrl(ep)}/composite/read`, { paths }),
+  writeTogether: (ep: string, records: LwRecord[]) => call<Done>("POST", `${deviceUrl(ep)}/composite/write`, { records }),
+
+  operations: (ep: string) => call<Page<Operation>>("GET", `${deviceUrl(ep)}/operations`),
+  enqueue: (ep: string, operation: Record<string, unknown>) =>
+    call<Operation>("POST", `${deviceUrl(ep)}/operations`, operation),
+  cancelOperation: (ep: string, id: string) =>
+    call<null>("DELETE", `${deviceUrl(ep)}/operations/${encodeURIComponent(id)}`),
+
+  sends: (ep: string) => call<{ items: SentPack[] }>("GET", `${deviceUrl(ep)}/sends`),
+
+  images: () => call<{ items: FirmwareImage[] }>("GET", `${API}/firmware`),
+  addImage: (file: File) => call<FirmwareImage>("POST", `${API}/firmware${query({ name: file.name })}`, file),
+  firmware: (ep: string) => call<FirmwareJob>("GET", `${deviceUrl(ep)}/firmware`),
+  /** 202 is the rule here: the job goes on by itself. */
+  startFirmware: async (ep: string, image: string, method: string, install: boolean) =>
+    (await answer("POST", `${deviceUrl(ep)}/firmware`, { image, method, install })).json as FirmwareJob,
+  stopFirmware: (ep: string) => call<null>("DELETE", `${deviceUrl(ep)}/firmware`),
+
+  trace: (ep: string) => call<{ items: TraceItem[] }>("GET", `${deviceUrl(ep)}/trace`),
 
   models: () => call<{ items: ModelSummary[] }>("GET", `${API}/models`),
   model: (id: number, version: string | null) => call<Model>("GET", `${API}/models/${id}${query({ version })}`),

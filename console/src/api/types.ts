@@ -26,6 +26,12 @@ export interface Device {
   objects: ObjectEntry[];
   attributes: Record<string, string>;
   faults: string[];
+  /** For a device in queue mode: whether it listens now, until when, and for how long after each contact. */
+  awake?: boolean;
+  awakeUntil?: number | null;
+  awakeTime?: number;
+  /** Operations that wait for it. */
+  queued?: number;
 }
 
 export interface Page<T> {
@@ -61,6 +67,8 @@ export interface Link {
 export interface Observation {
   id: string;
   path: string;
+  /** What an Observe-Composite asks for. */
+  paths?: string[];
   attributes: Attributes;
   state: "active" | "pending" | "failed";
   error: string | null;
@@ -68,7 +76,73 @@ export interface Observation {
   updatedAt: number | null;
 }
 
-export const EVENT_NAMES = ["registration", "update", "deregistration", "expiry", "notification"] as const;
+export type OperationState = "queued" | "sent" | "done" | "failed" | "expired" | "cancelled";
+
+/** Work that the server keeps for a device until it is done. */
+export interface Operation {
+  id: string;
+  endpoint: string;
+  operation: string;
+  path?: string | null;
+  paths?: string[] | null;
+  priority: number;
+  ttl: number;
+  createdAt: number;
+  expiresAt: number;
+  finishedAt?: number | null;
+  state: OperationState;
+  result?: { code: string; records?: LwRecord[]; links?: Link[]; location?: string } | null;
+  error?: { title: string; detail?: string; coapCode?: string | null } | null;
+}
+
+/** One Send of a device. */
+export interface SentPack {
+  time: number;
+  records: LwRecord[];
+}
+
+export interface FirmwareImage {
+  id: string;
+  name: string;
+  size: number;
+  sha256: string;
+  createdAt: number;
+}
+
+export interface FirmwareJob {
+  image: string;
+  method: string;
+  state: string;
+  stateText: string;
+  /** Bytes that the device has taken. */
+  sent: number;
+  size: number;
+  deviceState?: number | null;
+  result?: number | null;
+  resultText?: string | null;
+  startedAt: number;
+  finishedAt?: number | null;
+}
+
+/** A CoAP message that went to a device or came from it. */
+export interface TraceItem {
+  time: number;
+  direction: "in" | "out";
+  summary: string;
+  /** null for a datagram that is no CoAP message. */
+  code: string | null;
+  type: string | null;
+  messageId: number | null;
+  token: string;
+  options: { name: string; value: string }[];
+  /** Hex. */
+  payload: string;
+  decoded?: string | null;
+}
+
+export const EVENT_NAMES = [
+  "registration", "update", "deregistration", "expiry", "notification", "send", "operation", "firmware",
+] as const;
 export type EventName = (typeof EVENT_NAMES)[number];
 
 export interface LiveEvent {
@@ -81,6 +155,8 @@ export interface LiveEvent {
   observation?: string;
   path?: string;
   records?: LwRecord[];
+  operation?: Operation;
+  firmware?: FirmwareJob;
 }
 
 export interface ModelSummary {

@@ -21,6 +21,13 @@ const WORDS: Record<string, string> = {
 export function OutcomeMark({ session, path }: { session: Session; path: string }) {
   const outcome = session.outcomes.value.get(path);
   if (outcome?.kind === "busy") return <Spinner label={`${outcome.label}…`} />;
+  if (outcome?.kind === "queued") {
+    return (
+      <span class="chip calm" role="status" title={`${outcome.label}: the device sleeps; the server sends it when it wakes up`}>
+        waits for the device
+      </span>
+    );
+  }
   if (outcome?.kind === "done") {
     return (
       <span class="chip good done" role="status" title={`${outcome.label}: ${WORDS[outcome.code] ?? "done"}`}>

@@ -1,14 +1,15 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { ProblemNote, Spinner } from "../components/ui.tsx";
 import { LogTable } from "../events/log.tsx";
-import { formatRoute } from "../lib/route.ts";
+import { formatRoute, type Tab } from "../lib/route.ts";
 import { objectName } from "../models/store.ts";
 import { Charts } from "./charts.tsx";
 import { ObjectPanel } from "./object.tsx";
 import { Session } from "./session.ts";
 import { Summary } from "./summary.tsx";
+import { TabPanel, Tabs } from "./tabs.tsx";
 
-export function DevicePage({ endpoint, object }: { endpoint: string; object: number | null }) {
+export function DevicePage({ endpoint, object, tab }: { endpoint: string; object: number | null; tab: Tab | undefined }) {
   const session = useMemo(() => new Session(endpoint), [endpoint]);
   useEffect(() => () => session.end(), [session]);
   const device = session.device.value;
@@ -40,7 +41,9 @@ export function DevicePage({ endpoint, object }: { endpoint: string; object: num
       <Crumb endpoint={endpoint} />
       <Summary session={session} device={device} />
       <Charts session={session} device={device} />
-      <div class="device-grid">
+      <Tabs endpoint={endpoint} tab={tab} device={device} />
+      {tab && <TabPanel key={tab} tab={tab} session={session} device={device} />}
+      {!tab && <div class="device-grid">
         <nav class="objects card flush" aria-label="Objects of the device">
           <ul>
             {objects.map((o) => (
@@ -59,7 +62,7 @@ export function DevicePage({ endpoint, object }: { endpoint: string; object: num
         ) : (
           <p class="card muted">The device registered without any object.</p>
         )}
-      </div>
+      </div>}
       <section class="card flush" aria-labelledby="log-title">
         <h2 id="log-title" class="pad">Events</h2>
         <LogTable entries={session.log.value} empty="Nothing yet. What the device sends appears here by itself." />

@@ -1,10 +1,14 @@
 import { batch, signal } from "@preact/signals";
-import { api, asProblem, Problem } from "../api/client.ts";
-import type { Attributes, Device, Link, LiveEvent, LwRecord, Observation, Scalar } from "../api/types.ts";
+import { api, asProblem, Problem, Queued } from "../api/client.ts";
+import type {
+  Attributes, Device, FirmwareJob, Link, LiveEvent, LwRecord, Observation, Operation, Scalar, SentPack,
+} from "../api/types.ts";
 import { serverNow } from "../lib/clock.ts";
 import { covers, formatPath, parsePath } from "../lib/path.ts";
 import { readFormat, readTimeout } from "../lib/settings.ts";
-import { appendLog, applyRecords, removeBelow, replaceBelow, withInstance, type Cells, type LogEntry } from "../live/reducer.ts";
+import {
+  appendLog, applyRecords, isFinished, removeBelow, replaceBelow, withInstance, withOperation, type Cells, type LogEntry,
+} from "../live/reducer.ts";
 import { openStream } from "../live/stream.ts";
 import { History } from "./history.ts";
 
@@ -12,9 +16,12 @@ import { History } from "./history.ts";
 export type Outcome =
   | { kind: "busy"; label: string }
   | { kind: "done"; label: string; code: string; ms: number }
+  | { kind: "queued"; label: string; id: string }
   | { kind: "problem"; label: string; problem: Problem };
 
 const LOG_MAX = 300;
+const SENDS_MAX = 200;
+const RECOUNT_MS = 300;
 // Long enough to be read, short enough not to be taken for the next operation's result.
 const DONE_SHOWN_MS = 5000;
 
@@ -31,9 +38,15 @@ export class Session {
   readonly outcomes = signal<ReadonlyMap<string, Outcome>>(new Map());
   readonly observations = signal<Observation[]>([]);
   readonly log = signal<LogEntry[]>([]);
+  /** null until it was asked for: what nobody looks at is not fetched. */
+  readonly operations = signal<Operation[] | null>(null);
+  readonly sends = signal<SentPack[] | null>(null);
+  /** undefined until it was asked for, null when there is none. */
+  readonly firmware = signal<FirmwareJob | null | undefined>(undefined);
   readonly history: History;
   private readonly opened = new Set<number>();
   private readonly close: () => void;
+  private recount: ReturnType<typeof setTimeout> | null = null;
   private ended = false;
 
   constructor(readonly endpoint: string) {
@@ -66,6 +79,35 @@ export class Session {
       return;
     }
     await this.refreshObservations();
+    if (this.operations.value) await this.loadOperations();
+    if (this.sends.value) await this.loadSends();
+    if (this.firmware.value !== undefined) await this.loadFirmware();
+  }
+
+  async loadOperations(): Promise<Problem | null> {
+    return this.load(async () => void (this.operations.value = (await api.operations(this.endpoint)).items));
+  }
+
+  async loadSends(): Promise<Problem | null> {
+    return this.load(async () => void (this.sends.value = (await api.sends(this.endpoint)).items));
+  }
+
+  async loadFirmware(): Promise<Problem | null> {
+    return this.load(async () => {
+      this.firmware.value = await api.firmware(this.endpoint).catch((error: unknown) => {
+        if (error instanceof Problem && error.status === 404) return null;
+        throw error;
+      });
+    });
+  }
+
+  private async load(work: () => Promise<void>): Promise<Problem | null> {
+    try {
+      await work();
+      return null;
+    } catch (error) {
+      return asProblem(error);
+    }
   }
 
   private async refreshObservations(): Promise<void> {
@@ -114,8 +156,48 @@ export class Session {
             ? { ...wish, state: "active" as const, error: null, records, updatedAt: event.time }
             : wish,
         );
+        return;
+      }
+      case "send": {
+        const records = event.records ?? [];
+        this.cells.value = applyRecords(this.cells.value, records, event.time);
+        this.history.add(records, event.time);
+        if (this.sends.value) this.sends.value = [{ time: event.time, records }, ...this.sends.value].slice(0, SENDS_MAX);
+        return;
+      }
+      case "operation":
+        if (event.operation) this.applyOperation(event.operation);
+        return;
+      case "firmware":
+        if (event.firmware) this.firmware.value = event.firmware;
+    }
+  }
+
+  /** What waited for the device is done: its outcome belongs where it was asked for. */
+  private applyOperation(operation: Operation): void {
+    if (this.operations.value) this.operations.value = withOperation(this.operations.value, operation);
+    this.recountSoon();
+    if (!isFinished(operation)) return;
+    for (const [path, outcome] of this.outcomes.value) {
+      if (outcome.kind !== "queued" || outcome.id !== operation.id) continue;
+      if (operation.state === "done") {
+        this.setOutcome(path, { kind: "done", label: outcome.label, code: operation.result?.code ?? "", ms: 0 });
+      } else {
+        const { title = operation.state, detail = "", coapCode = null } = operation.error ?? {};
+        this.setOutcome(path, { kind: "problem", label: outcome.label, problem: new Problem(0, title, detail, coapCode) });
       }
     }
+    const records = operation.result?.records ?? [];
+    this.cells.value = applyRecords(this.cells.value, records, serverNow());
+  }
+
+  /** How many operations wait is the server's to say; a burst of them should not become a burst of requests. */
+  private recountSoon(): void {
+    this.recount ??= setTimeout(() => {
+      this.recount = null;
+      if (this.ended) return;
+      api.device(this.endpoint).then((device) => (this.device.value = device), () => undefined);
+    }, RECOUNT_MS);
   }
 
   /** Runs an operation and keeps its outcome at the path. Never throws. */
@@ -133,7 +215,8 @@ export class Session {
       }
       return result;
     } catch (error) {
-      if (!quiet) this.setOutcome(path, { kind: "problem", label, problem: asProblem(error) });
+      if (error instanceof Queued) this.setOutcome(path, { kind: "queued", label, id: error.operation.id });
+      else if (!quiet) this.setOutcome(path, { kind: "problem", label, problem: asProblem(error) });
       return undefined;
     }
   }
@@ -239,7 +322,7 @@ export class Session {
   }
 
   observation(path: string): Observation | undefined {
-    return this.observations.value.find((wish) => wish.path === path);
+    return this.observations.value.find((wish) => !wish.paths?.length && wish.path === path);
   }
 
   wasRead(path: string): boolean {
@@ -247,7 +330,8 @@ export class Session {
   }
 
   isObserved(path: string): boolean {
-    return this.observations.value.some((wish) => covers(wish.path, path));
+    return this.observations.value.some((wish) =>
+      wish.paths?.length ? wish.paths.some((one) => covers(one, path)) : covers(wish.path, path));
   }
 
   async toggleObserve(path: string): Promise<void> {
@@ -258,12 +342,59 @@ export class Session {
       return;
     }
     const made = await this.run(path, "Observe", async () => ({ wish: await api.observe(this.endpoint, path) }));
-    if (!made) return;
+    if (made) this.keepWish(made.wish);
+  }
+
+  private keepWish(wish: Observation): void {
     batch(() => {
-      const time = made.wish.updatedAt ?? serverNow();
-      this.observations.value = [...this.observations.value.filter((o) => o.id !== made.wish.id), made.wish];
-      this.cells.value = applyRecords(this.cells.value, made.wish.records, time);
-      this.history.add(made.wish.records, time);
+      const time = wish.updatedAt ?? serverNow();
+      this.observations.value = [...this.observations.value.filter((o) => o.id !== wish.id), wish];
+      this.cells.value = applyRecords(this.cells.value, wish.records, time);
+      this.history.add(wish.records, time);
+    });
+  }
+
+  /** Read-Composite; its outcome stands at the root path. */
+  async readTogether(paths: string[]): Promise<LwRecord[] | undefined> {
+    const result = await this.run("/", "Read-Composite", () => api.readTogether(this.endpoint, paths));
+    if (!result) return undefined;
+    this.cells.value = applyRecords(this.cells.value, result.records, serverNow());
+    return result.records;
+  }
+
+  async writeTogether(records: LwRecord[]): Promise<boolean> {
+    return (await this.run("/", "Write-Composite", () => api.writeTogether(this.endpoint, records))) !== undefined;
+  }
+
+  async observeTogether(paths: string[]): Promise<void> {
+    const made = await this.run("/", "Observe-Composite", async () => ({ wish: await api.observeTogether(this.endpoint, paths) }));
+    if (made) this.keepWish(made.wish);
+  }
+
+  async stopObserving(wish: Observation): Promise<void> {
+    const result = await this.run("/", "Stop observing", () => api.cancel(this.endpoint, wish.id));
+    if (result !== undefined) this.observations.value = this.observations.value.filter((o) => o.id !== wish.id);
+  }
+
+  async enqueue(operation: Record<string, unknown>): Promise<Problem | null> {
+    return this.load(async () => this.applyOperation(await api.enqueue(this.endpoint, operation)));
+  }
+
+  async cancelOperation(id: string): Promise<Problem | null> {
+    return this.load(async () => {
+      await api.cancelOperation(this.endpoint, id);
+      await this.loadOperations();
+    });
+  }
+
+  async startFirmware(image: string, method: string, install: boolean): Promise<Problem | null> {
+    return this.load(async () => void (this.firmware.value = await api.startFirmware(this.endpoint, image, method, install)));
+  }
+
+  async stopFirmware(): Promise<Problem | null> {
+    return this.load(async () => {
+      await api.stopFirmware(this.endpoint);
+      await this.loadFirmware();
     });
   }
 

@@ -45,6 +45,12 @@ export function Summary({ session, device }: { session: Session; device: Device 
         <Fact name="Registered"><Ago time={device.registeredAt} /></Fact>
         <Fact name="Address"><span class="mono">{device.address}</span></Fact>
         <Fact name="LwM2M">{device.version} <span class="muted">binding {device.binding || "U"}{device.queueMode ? ", queue mode" : ""}</span></Fact>
+        {device.queueMode && device.awake !== undefined && (
+          <Fact name="Listens">
+            {device.awake ? <>now{device.awakeUntil != null && <span class="muted"> asleep <Until time={device.awakeUntil} /></span>}</> : "asleep"}
+            {device.awakeTime !== undefined && <span class="muted"> {Math.round(device.awakeTime)} s after each contact</span>}
+          </Fact>
+        )}
         <Fact name="Registration"><span class="mono">{device.registrationId}</span></Fact>
         {formats && <Fact name="Formats">{formats}</Fact>}
         {device.rootPath && device.rootPath !== "/" && <Fact name="Root path"><span class="mono">{device.rootPath}</span></Fact>}

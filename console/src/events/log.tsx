@@ -8,6 +8,9 @@ const TONES: Record<string, string> = {
   deregistration: "warn",
   expiry: "bad",
   notification: "calm",
+  send: "calm",
+  operation: "plain",
+  firmware: "plain",
 };
 
 export function LogTable(props: { entries: LogEntry[]; withEndpoint?: boolean; empty: string }) {

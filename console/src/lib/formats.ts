@@ -6,10 +6,12 @@ export const FORMAT_NAMES: Record<number, string> = {
   60: "cbor",
   110: "senml-json",
   112: "senml-cbor",
+  320: "senml-etch-json",
+  322: "senml-etch-cbor",
   11542: "tlv",
-  11543: "lwm2m-json",
+  11543: "json",
   11544: "lwm2m-cbor",
 };
 
 /** What a person may ask for on Read. */
-export const READ_FORMATS = ["text", "opaque", "cbor", "senml-json", "senml-cbor", "tlv"];
+export const READ_FORMATS = ["text", "opaque", "cbor", "senml-json", "senml-cbor", "tlv", "json", "lwm2m-cbor"];

@@ -1,8 +1,12 @@
-/** The address bar: `#/devices?q=..`, `#/devices/<endpoint>[/<object>]`, `#/events`. */
+/** The address bar: `#/devices?q=..`, `#/devices/<endpoint>[/<object>|/<tab>]`, `#/events`. */
+
+/** What can be looked at on a device's page besides its objects. */
+export const TABS = ["composite", "operations", "sends", "firmware", "trace"] as const;
+export type Tab = (typeof TABS)[number];
 
 export type Route =
   | { view: "devices"; q: string }
-  | { view: "device"; endpoint: string; object: number | null }
+  | { view: "device"; endpoint: string; object: number | null; tab?: Tab }
   | { view: "events" };
 
 export function parseRoute(hash: string): Route {
@@ -11,7 +15,9 @@ export function parseRoute(hash: string): Route {
   if (parts[0] === "events") return { view: "events" };
   if (parts[0] === "devices" && parts[1] !== undefined) {
     const object = parts[2] !== undefined && /^\d{1,5}$/.test(parts[2]) ? Number(parts[2]) : null;
-    return { view: "device", endpoint: decode(parts[1]), object };
+    const endpoint = decode(parts[1]);
+    const tab = TABS.find((name) => name === parts[2]);
+    return tab ? { view: "device", endpoint, object, tab } : { view: "device", endpoint, object };
   }
   return { view: "devices", q: new URLSearchParams(search).get("q") ?? "" };
 }
@@ -24,6 +30,7 @@ export function formatRoute(route: Route): string {
       return route.q ? "#/devices?q=" + encodeURIComponent(route.q) : "#/devices";
     case "device": {
       const base = "#/devices/" + encodeURIComponent(route.endpoint);
+      if (route.tab) return `${base}/${route.tab}`;
       return route.object === null ? base : `${base}/${route.object}`;
     }
   }

@@ -1,4 +1,4 @@
-import type { Device, EventName, LiveEvent, LwRecord } from "../api/types.ts";
+import type { Device, EventName, LiveEvent, LwRecord, Operation } from "../api/types.ts";
 import { covers } from "../lib/path.ts";
 
 /** Pure steps from a state and what the stream told to the next state. No signals, no DOM: tested as they are. */
@@ -14,6 +14,8 @@ export interface ListState {
   first: boolean;
 }
 
+const ABOUT_REGISTRATIONS = new Set<EventName>(["registration", "update", "deregistration", "expiry"]);
+
 /** Whether the page must be fetched again: soon (a device may have joined it), some time (the total), or not. */
 export type Stale = "soon" | "later" | null;
 
@@ -23,7 +25,7 @@ export type Stale = "soon" | "later" | null;
  */
 export function applyToList(state: ListState, event: LiveEvent): { state: ListState; stale: Stale } {
   const same = { state, stale: null };
-  if (event.name === "notification") return same;
+  if (!ABOUT_REGISTRATIONS.has(event.name)) return same;
   const left = event.name === "deregistration" || event.name === "expiry";
   const at = state.rows.findIndex((row) => row.endpoint === event.endpoint);
   if (at < 0) {
@@ -133,11 +135,37 @@ export function describe(event: LiveEvent): string {
       return "the device said goodbye";
     case "expiry":
       return "lifetime ran out without an update";
-    case "notification": {
+    case "notification":
+    case "send": {
       const records = event.records ?? [];
       const shown = records.slice(0, 3).map((r) => `${r.path} = ${String(r.value)}`);
       const more = records.length > 3 ? `, and ${records.length - 3} more` : "";
       return records.length === 0 ? (event.path ?? "") : shown.join(", ") + more;
     }
+    case "operation":
+      return event.operation ? describeOperation(event.operation) : "";
+    case "firmware":
+      return event.firmware?.stateText ?? "";
   }
+}
+
+/** An operation in one line, as in `write /1/0/1: done 2.04`. */
+export function describeOperation(operation: Operation): string {
+  const target = operation.path ?? operation.paths?.join(" ") ?? "";
+  const code = operation.result?.code ?? operation.error?.coapCode ?? operation.error?.title ?? "";
+  return `${operation.operation} ${target}: ${operation.state}${code ? ` ${code}` : ""}`;
+}
+
+/** Newest first; an operation that is known takes the place it has. */
+export function withOperation(operations: Operation[], fresh: Operation): Operation[] {
+  const at = operations.findIndex((o) => o.id === fresh.id);
+  if (at < 0) return [fresh, ...operations];
+  const next = operations.slice();
+  next[at] = fresh;
+  return next;
+}
+
+/** Whether nothing more will become of it. */
+export function isFinished(operation: Operation): boolean {
+  return operation.state !== "queued" && operation.state !== "sent";
 }

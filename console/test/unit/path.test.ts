@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { comparePaths, covers, dataUrl, deviceUrl, formatPath, parsePath, query } from "../../src/lib/path.ts";
-import { formatRoute, parseRoute, type Route } from "../../src/lib/route.ts";
+import { formatRoute, parseRoute, TABS, type Route } from "../../src/lib/route.ts";
 
 const AWKWARD = ["demo-1", "urn:dev:ops:32473-a", "a/b", "a#b?c&d", 'say "hi"', "100%", "%2F", "Grüße 🐦", "a b+c", ".hidden"];
 
@@ -46,6 +46,7 @@ test("routes go into the address bar and come back", () => {
   const routes: Route[] = [{ view: "events" }, { view: "devices", q: "" }, { view: "devices", q: "a&b #c" }];
   for (const endpoint of AWKWARD) {
     routes.push({ view: "device", endpoint, object: null }, { view: "device", endpoint, object: 3303 });
+    for (const tab of TABS) routes.push({ view: "device", endpoint, object: null, tab });
   }
   for (const route of routes) assert.deepEqual(parseRoute(formatRoute(route)), route);
 });

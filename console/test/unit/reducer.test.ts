@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Device, LiveEvent } from "../../src/api/types.ts";
+import type { Device, LiveEvent, Operation } from "../../src/api/types.ts";
 import { decodeEvent } from "../../src/live/decode.ts";
 import {
-  appendLog, applyRecords, applyToList, removeBelow, replaceBelow, withInstance, type Cells, type ListState,
+  appendLog, applyRecords, applyToList, describe, isFinished, removeBelow, replaceBelow, withInstance, withOperation, type Cells,
+  type ListState,
 } from "../../src/live/reducer.ts";
 
 function device(endpoint: string, updatedAt = 100): Device {
@@ -98,7 +99,30 @@ test("what the stream sends is checked", () => {
   const good = decodeEvent("notification", "7", '{"endpoint":"d","time":1,"records":[]}');
   assert.equal(good?.name, "notification");
   assert.equal(good?.id, "7");
-  for (const [name, data] of [["send", '{"endpoint":"d","time":1}'], ["update", "{"], ["update", "null"], ["update", '{"endpoint":3,"time":1}']]) {
+  for (const [name, data] of [["surprise", '{"endpoint":"d","time":1}'], ["update", "{"], ["update", "null"], ["update", '{"endpoint":3,"time":1}']]) {
     assert.equal(decodeEvent(name as string, "1", data as string), null, data);
   }
+});
+
+function operation(id: string, state: Operation["state"], more: Partial<Operation> = {}): Operation {
+  return { id, endpoint: "d", operation: "write", path: "/1/0/1", priority: 0, ttl: 60, createdAt: 0, expiresAt: 60, state, ...more };
+}
+
+test("an operation keeps its place while its state changes", () => {
+  const list = [operation("2", "queued"), operation("1", "sent")];
+  const after = withOperation(list, operation("1", "done"));
+  assert.deepEqual(after.map((o) => [o.id, o.state]), [["2", "queued"], ["1", "done"]]);
+  assert.deepEqual(withOperation(list, operation("3", "queued")).map((o) => o.id), ["3", "2", "1"]);
+  assert.equal(list[1]?.state, "sent", "the old list is untouched");
+  assert.deepEqual((["queued", "sent", "done", "failed", "expired", "cancelled"] as const).filter((state) => isFinished(operation("1", state))),
+    ["done", "failed", "expired", "cancelled"]);
+});
+
+test("operations and sends in one line, and neither touches the list of devices", () => {
+  const done = event("operation", "d", { operation: operation("1", "done", { result: { code: "2.04" } }) });
+  assert.equal(describe(done), "write /1/0/1: done 2.04");
+  const failed = operation("1", "failed", { path: null, paths: ["/1/0/1", "/3/0/14"], error: { title: "Refused", coapCode: "4.05" } });
+  assert.equal(describe(event("operation", "d", { operation: failed })), "write /1/0/1 /3/0/14: failed 4.05");
+  assert.equal(describe(event("send", "d", { records: [{ path: "/3303/0/5700", value: 21.5 }] })), "/3303/0/5700 = 21.5");
+  for (const one of [done, event("send", "d"), event("firmware", "d")]) assert.equal(applyToList(middle, one).state, middle);
 });
