@@ -123,6 +123,21 @@ impl Bytes {
         }
     }
 
+    /// Removes what a crash left behind: files of no image.
+    pub(super) fn tidy(&self, images: &[Image]) {
+        let Some(folder) = &self.folder else { return };
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let is_image = |image: &Image| self.path(&image.sha256).as_ref() == Some(&path);
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            let is_ours = matches!(extension, Some("image" | "part"));
+            if is_ours && !images.iter().any(is_image) {
+                tracing::info!(file = %path.display(), "of no image; removed");
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
     fn path(&self, sha256: &str) -> Option<PathBuf> {
         let folder = self.folder.as_ref()?;
         Some(folder.join(format!("{sha256}.image")))
@@ -224,6 +239,14 @@ mod tests {
             .expect("there");
         assert_eq!(*again, *b"abc");
         let path = folder.join(format!("{}.image", image.sha256));
+        let left = [path.with_extension("part"), folder.join("0.image")];
+        let other = folder.join("notes.txt");
+        for file in left.iter().chain([&other]) {
+            std::fs::write(file, b"x").expect("written");
+        }
+        bytes.tidy(core::slice::from_ref(&image));
+        assert!(!left.iter().any(|file| file.exists()), "left by a crash");
+        assert!(other.exists() && path.exists());
         std::fs::write(&path, b"abd").expect("written");
         let error = bytes.get(&image.sha256).expect_err("changed");
         assert!(error.to_string().contains("has changed on disk"), "{error}");

@@ -70,11 +70,15 @@ impl Said {
     }
 }
 
+/// Characters of a version that are kept.
+const LONGEST_VERSION: usize = 100;
+
 /// The text that was read.
 pub(super) fn version(answer: Result<Outcome, OperateError>) -> Option<String> {
     let records = answer.ok()?.records;
     match &records.first()?.value {
-        Some(OwnedValue::String(text)) => Some(text.clone()),
+        // It is kept and shown again and again; a device may make it as long as it likes.
+        Some(OwnedValue::String(text)) => Some(text.chars().take(LONGEST_VERSION).collect()),
         _ => None,
     }
 }

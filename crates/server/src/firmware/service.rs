@@ -114,6 +114,7 @@ impl FirmwareService {
         let store = FirmwareStore::open(folder)?;
         let (images, jobs) = store.load()?;
         let mut bytes = Bytes::new(folder.map(|folder| folder.join("firmware")));
+        bytes.tidy(&images);
         let mut state = State {
             images,
             ..State::default()

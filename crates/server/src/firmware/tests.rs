@@ -419,6 +419,43 @@ fn the_method_follows_what_the_device_can() {
 }
 
 #[test]
+fn a_device_that_sleeps_is_waited_for() {
+    let mut world = World::new(
+        None,
+        Device {
+            queue_mode: true,
+            ..Device::new()
+        },
+    );
+    world.step();
+    // It is asked when it wakes, which may take long; one that is awake has CoAP's time.
+    let hour = Duration::from_secs(3600);
+    assert!(matches!(world.job.next(world.now), Next::Ask(_, time) if time == hour));
+    world.device.deaf = 5;
+    world.ends(Stage::Done, INSTALLED);
+    let waited = world.now.saturating_since(Instant::from_secs(1));
+    assert!(waited > hour * 5, "{waited:?}");
+    let mut world = World::new(None, Device::new());
+    world.step();
+    let awake = Duration::from_secs(95);
+    assert!(matches!(world.job.next(world.now), Next::Ask(_, time) if time == awake));
+}
+
+#[test]
+fn a_version_is_shown_as_far_as_it_is_sane() {
+    let mut world = World::new(
+        None,
+        Device {
+            version: Box::leak("9".repeat(1000).into_boxed_str()),
+            ..Device::new()
+        },
+    );
+    world.until(Stage::Pushing);
+    let version = world.job.status().version_before.as_ref();
+    assert_eq!(version.map(String::len), Some(100));
+}
+
+#[test]
 fn what_the_device_cannot_is_told() {
     let cases = [
         (
