@@ -156,8 +156,13 @@ pub fn round_trip(content_format: ContentFormat, input: &mut Input<'_>) {
         // Bare names are not written among values.
         records.retain(|record| record.value.is_some());
     }
-    if content_format == ContentFormat::LWM2M_JSON && target == Path::ROOT {
-        return;
+    if content_format == ContentFormat::LWM2M_JSON {
+        // Nobody writes it for a composite, nor a resource with a value and with instances, which
+        // no reader of flat names can refuse.
+        let at_target = records.iter().filter(|record| record.path == target).count();
+        if target == Path::ROOT || (at_target > 0 && at_target < records.len()) {
+            return;
+        }
     }
     let written = format::write_all(content_format, scope, &records)
         .unwrap_or_else(|error| panic!("{error:?} for {records:?}"));
