@@ -56,4 +56,5 @@ pub mod __private {
 /// The examples of the book compile and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/src/write-an-object.md")]
+#[doc = include_str!("../../../docs/src/firmware-update.md")]
 mod book {}

@@ -154,8 +154,9 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             } else if is_reset {
                 None
             } else {
-                // Two at a time have no place, and the first one goes on.
-                let is_other = |running| running != (self.instance, target);
+                // Two at a time have no place, and the first one goes on. Only its own first block
+                // begins it anew (RFC 7959 §2.5).
+                let is_other = |running| block.is_none() || running != (self.instance, target);
                 let is_taken = upload.running.is_some_and(is_other);
                 is_taken.then_some(Code::METHOD_NOT_ALLOWED)
             };

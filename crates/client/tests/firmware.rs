@@ -74,6 +74,19 @@ fn states_answers_and_results() {
         (Downloaded, execute("/5/0/2"), "2.04", (3, 0)),
         (Updating, execute("/5/0/2"), "4.05", (3, 0)),
         // A new package needs a reset first.
+        (Pushing, package(b"other"), "4.05", (1, 0)),
+        (
+            Pushing,
+            put("/5/0", TLV, &hex("C5 00 6F74686572")),
+            "4.05",
+            (1, 0),
+        ),
+        (
+            Downloaded,
+            put("/5/0", TLV, &hex("C5 00 6F74686572")),
+            "4.05",
+            (2, 0),
+        ),
         (Pulling, package(b"other"), "4.05", (1, 0)),
         (Pulling, block(0, &image(100)), "4.05", (1, 0)),
         (Pushing, uri(URI), "4.05", (1, 0)),
@@ -557,103 +570,6 @@ fn an_automatic_upgrade_needs_no_execute() {
 }
 
 #[test]
-fn severity_and_defer_period_have_ranges() {
-    let mut world = device(&Flash::default());
-    assert_eq!(read(&mut world, "/5/0/11"), "1");
-    for (path, value, code) in [
-        ("/5/0/11", "0", "2.04"),
-        ("/5/0/11", "1", "2.04"),
-        ("/5/0/11", "2", "2.04"),
-        ("/5/0/11", "3", "4.00"),
-        ("/5/0/11", "-1", "4.00"),
-        ("/5/0/13", "30", "2.04"),
-        ("/5/0/13", "-5", "4.00"),
-        ("/5/0/12", "5", "4.05"),
-    ] {
-        assert_eq!(
-            world.code(&put(path, TEXT, value.as_bytes())),
-            code,
-            "{path} {value}"
-        );
-    }
-}
-
-#[test]
-fn a_user_puts_an_update_off_until_the_period_is_over() {
-    let flash = Flash::default();
-    flash.set().is_willing = false;
-    let mut world = device(&flash);
-    world.code(&put("/5/0/11", TEXT, b"2"));
-    world.code(&put("/5/0/13", TEXT, b"30"));
-    world.code(&package(b"image"));
-    flash.log();
-    assert_eq!(world.code(&execute("/5/0/2")), "2.04");
-    assert_eq!(stands(&mut world), (2, 11));
-    assert_eq!(flash.log(), ["ask 2"]);
-    // Asking again does not make it longer.
-    world.seconds(20);
-    assert_eq!(world.code(&execute("/5/0/2")), "2.04");
-    world.seconds(9);
-    assert_eq!(stands(&mut world), (2, 11));
-    world.seconds(1);
-    assert_eq!(stands(&mut world), (3, 0));
-    flash.log();
-    world.seconds(4);
-    assert_eq!(flash.log(), ["install"]);
-}
-
-#[test]
-fn a_user_who_agrees_and_a_server_that_does_not_let_them_wait() {
-    let flash = Flash::default();
-    flash.set().is_willing = false;
-    let mut world = device(&flash);
-    world.code(&put("/5/0/13", TEXT, b"30"));
-    world.code(&package(b"image"));
-    world.code(&execute("/5/0/2"));
-    world.client.objects_mut().firmware.agree();
-    world.poll();
-    assert_eq!(stands(&mut world), (3, 0));
-    // 0 is no defer: nobody is asked.
-    let flash = Flash::default();
-    flash.set().is_willing = false;
-    let mut world = device(&flash);
-    world.code(&package(b"image"));
-    world.code(&execute("/5/0/2"));
-    assert_eq!(stands(&mut world), (3, 0));
-    // Cancel ends a deferral.
-    let flash = Flash::default();
-    flash.set().is_willing = false;
-    let mut world = device(&flash);
-    world.code(&put("/5/0/13", TEXT, b"30"));
-    world.code(&package(b"image"));
-    world.code(&execute("/5/0/2"));
-    assert_eq!(world.code(&execute("/5/0/10")), "2.04");
-    world.seconds(40);
-    assert_eq!(stands(&mut world), (0, 10));
-}
-
-#[test]
-fn a_deferral_outlives_a_reboot() {
-    // With a clock what is left of the period, without one all of it.
-    for (time, left) in [(Some(1_795_000_000), 10), (None, 30)] {
-        let flash = Flash::default();
-        flash.set().is_willing = false;
-        flash.set().time = time;
-        let mut world = device(&flash);
-        world.code(&put("/5/0/13", TEXT, b"30"));
-        world.code(&package(b"image"));
-        world.code(&execute("/5/0/2"));
-        flash.set().time = time.map(|time| time + 20);
-        let mut world = reboot(world, &flash);
-        world.register();
-        world.seconds(left - 1);
-        assert_eq!(stands(&mut world), (2, 11), "{time:?}");
-        world.seconds(1);
-        assert_eq!(stands(&mut world), (3, 0), "{time:?}");
-    }
-}
-
-#[test]
 fn the_last_state_change_is_dated_and_never_goes_back() {
     let flash = Flash::default();
     let mut world = device(&flash);
@@ -707,6 +623,38 @@ fn state_and_result_are_notified() {
     world.poll();
     collect(&mut world);
     assert_eq!(told, ["s1", "s2", "s3", "s0", "r1"]);
+}
+
+#[test]
+fn a_refused_package_does_not_disturb_a_push() {
+    let flash = Flash::default();
+    let mut world = device(&flash);
+    let image = image(150);
+    assert_eq!(world.code(&block(0, &image)), "2.31");
+    assert_eq!(world.code(&package(b"other")), "4.05");
+    let body = hex("C5 00 6F74686572");
+    assert_eq!(world.code(&put("/5/0", TLV, &body)), "4.05");
+    assert_eq!(world.code(&block(1, &image)), "2.31");
+    assert_eq!(world.code(&block(2, &image)), "2.04");
+    assert_eq!(flash.get().image, image);
+}
+
+#[test]
+fn a_composite_write_brings_a_package_or_leaves_no_trace() {
+    for (zone, code, state) in [("\"UTC\"", "2.04", (2, 0)), ("7", "4.00", (0, 0))] {
+        let flash = Flash::default();
+        let mut world = device(&flash);
+        let key = if zone == "7" { "v" } else { "vs" };
+        let body = format!(r#"[{{"n":"/5/0/0","vd":"aW1hZ2U"}},{{"n":"/3/0/15","{key}":{zone}}}]"#);
+        let request = Ask {
+            code: Code::IPATCH,
+            ..put("/", SENML_JSON, body.as_bytes())
+        };
+        assert_eq!(world.code(&request), code);
+        assert_eq!(stands(&mut world), state);
+        let stored: &[u8] = if state.0 == 2 { b"image" } else { b"" };
+        assert_eq!(flash.get().image, stored);
+    }
 }
 
 #[test]

@@ -383,6 +383,7 @@ fn states_of_software() {
         (4, execute("/9/0/10"), "2.04", (4, 2, true)),
         (4, execute("/9/0/11"), "2.04", (4, 2, false)),
         // Outside.
+        (1, package(b"other"), "4.05", (1, 1, false)),
         (1, uri("coap://192.0.2.1/x"), "4.05", (1, 1, false)),
         (3, package(b"other"), "4.05", (3, 3, false)),
         (

@@ -353,19 +353,20 @@ impl<S: FirmwareStorage> Firmware<S> {
         }
     }
 
-    /// A whole package, or the first piece of one, on a copy.
+    /// A whole package, or the first piece of one, on a copy. In blocks the same transfer may begin
+    /// anew (RFC 7959 §2.5).
     fn package_begins(
         &mut self,
         update: &mut FirmwareUpdate,
         piece: &Piece<'_>,
+        may_restart: bool,
     ) -> Result<(), Code> {
         if piece.is_reset() {
             update.check_reset()?;
             update.reset();
             return Ok(());
         }
-        // The same transfer may begin anew (RFC 7959 §2.5).
-        if !self.intake.is_pushing() {
+        if !may_restart || !self.intake.is_pushing() {
             update.check_begin(PUSH)?;
         }
         update.reset();
@@ -436,7 +437,7 @@ impl<S: FirmwareStorage> Field for Working<'_, S> {
             size: None,
             last: true,
         };
-        let outcome = self.object.package_begins(&mut self.update, &piece);
+        let outcome = self.object.package_begins(&mut self.update, &piece, false);
         self.package = Some(outcome);
         self.has_begun = true;
         Ok(())
@@ -554,7 +555,7 @@ impl<S: FirmwareStorage> Images for Firmware<S> {
     fn push(&mut self, _instance: u16, piece: &Piece<'_>, is_first: bool) -> Result<(), Code> {
         let mut update = self.update.clone();
         let result = if is_first {
-            self.package_begins(&mut update, piece)
+            self.package_begins(&mut update, piece, true)
         } else if self.intake.is_pushing() {
             self.package(&mut update, piece)
         } else {

@@ -270,8 +270,15 @@ impl<S: SoftwareStorage> Item<S> {
         Ok(())
     }
 
-    fn begin(&mut self, package: &mut SoftwarePackage, piece: &Piece<'_>) -> Result<(), Code> {
-        if !self.intake.is_pushing() {
+    /// A whole package, or the first piece of one. In blocks the same transfer may begin anew
+    /// (RFC 7959 §2.5).
+    fn begin(
+        &mut self,
+        package: &mut SoftwarePackage,
+        piece: &Piece<'_>,
+        may_restart: bool,
+    ) -> Result<(), Code> {
+        if !may_restart || !self.intake.is_pushing() {
             package.check(SoftwareState::Initial)?;
         }
         package.begin();
@@ -352,7 +359,7 @@ impl<S: SoftwareStorage> Field for Working<'_, S> {
             size: None,
             last: true,
         };
-        self.received = Some(self.item.begin(&mut self.package, &piece));
+        self.received = Some(self.item.begin(&mut self.package, &piece, false));
         self.has_begun = true;
         Ok(())
     }
@@ -448,7 +455,7 @@ impl<S: SoftwareStorage, const N: usize> Images for Software<S, N> {
         let item = self.item_mut(instance).ok_or(Code::NOT_FOUND)?;
         let mut package = item.package.clone();
         let result = if is_first {
-            item.begin(&mut package, piece)
+            item.begin(&mut package, piece, true)
         } else if item.intake.is_pushing() {
             item.piece(&mut package, piece)
         } else {
