@@ -145,8 +145,11 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         let mut coap = FixedEndpoint::fixed(config.parameters, rng);
         // Answers lie in little memory. A Write whose copy comes late, behind another Write, would
         // bring the old value back if it were processed again, idempotent or not.
-        coap.set_repeatable(|code| {
-            matches!(code, dunlin_coap::Code::GET | dunlin_coap::Code::FETCH)
+        coap.set_repeatable(|message| {
+            matches!(
+                message.code,
+                dunlin_coap::Code::GET | dunlin_coap::Code::FETCH
+            )
         });
         Self {
             instance,

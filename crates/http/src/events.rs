@@ -49,7 +49,7 @@ pub(crate) struct EventDto {
     /// With `notification`: what is observed.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
-    /// With `notification`: the values.
+    /// With `notification` and `send`: the values.
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<Vec<RecordDto>>,
     /// With `operation`: how it stands now.
@@ -61,8 +61,8 @@ pub(crate) struct EventDto {
 }
 
 /// Sends what happens, as it happens: `registration`, `update`, `deregistration`, `expiry`,
-/// `notification`, `operation`, `firmware`; and `reset` when events were missed and the devices must
-/// be read anew.
+/// `notification`, `operation`, `firmware`, `send`; and `reset` when events were missed and the
+/// devices must be read anew.
 #[utoipa::path(get, path = "/events", params(EventsQuery), tag = "events",
     responses((status = 200, content_type = "text/event-stream", body = EventDto),
         (status = 400, body = Problem)))]
@@ -117,7 +117,7 @@ pub(crate) async fn events(
 /// be long gone.
 const PLACE_AFTER: u32 = 1024;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "registration",
     "update",
     "deregistration",
@@ -125,6 +125,7 @@ const NAMES: [&str; 7] = [
     "notification",
     "operation",
     "firmware",
+    "send",
 ];
 
 const fn name(kind: &EventKind) -> &'static str {
@@ -136,6 +137,7 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Notification { .. } => "notification",
         EventKind::Operation(_) => "operation",
         EventKind::Firmware(_) => "firmware",
+        EventKind::Send { .. } => "send",
     }
 }
 
@@ -179,6 +181,7 @@ fn to_sse(event: &Event) -> SseEvent {
             dto.device = Some(device.clone().into());
         }
         EventKind::Deregistration | EventKind::Expiry => {}
+        EventKind::Send { records: values } => dto.records = Some(records(values)),
         EventKind::Operation(operation) => dto.operation = Some((&**operation).into()),
         EventKind::Firmware(status) => dto.firmware = Some(status.clone().into()),
         EventKind::Notification {

@@ -24,6 +24,7 @@ mod operation_dto;
 mod operations;
 mod perform;
 mod problem;
+mod sends;
 mod trace;
 
 use core::future::Future;
@@ -113,6 +114,7 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
                 .routes(routes!(firmware::status, firmware::start, firmware::cancel))
                 .routes(routes!(trace::list))
                 .routes(routes!(trace::capture))
+                .routes(routes!(sends::list))
                 .routes(routes!(events::events))
                 .routes(routes!(models::list))
                 .routes(routes!(models::get))

@@ -347,6 +347,17 @@ pub enum WishState {
     Failed(String),
 }
 
+/// What a device reported with Send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// Grows with each Send of any device.
+    pub id: u64,
+    /// When it arrived, in Unix seconds.
+    pub time: f64,
+    /// The records; times are Unix seconds, those of the arrival where the device told none.
+    pub records: Vec<OwnedRecord>,
+}
+
 /// What happened, for events and logs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventKind {
@@ -359,6 +370,11 @@ pub enum EventKind {
     Deregistration,
     /// The lifetime ran out.
     Expiry,
+    /// A device reported of its own accord (Send).
+    Send {
+        /// The records; times are Unix seconds.
+        records: Vec<OwnedRecord>,
+    },
     /// An observed value arrived (also the first answer).
     Notification {
         /// The wish it belongs to.

@@ -24,6 +24,7 @@ pub struct Directory {
     seed: u64,
     epoch: AtomicU64,
     wish: AtomicU64,
+    send: AtomicU64,
     wishes: AtomicUsize,
     stripes: Box<[Mutex<Stripe>]>,
     operations: Operations,
@@ -89,6 +90,7 @@ impl Directory {
             epoch: AtomicU64::new(1),
             wish: AtomicU64::new(1),
             wishes: AtomicUsize::new(0),
+            send: AtomicU64::new(1),
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             operations: Operations::new(seed),
         }
@@ -161,6 +163,16 @@ impl Directory {
             find(&stripe.holders, hash).is_some() || stripe.wishes.contains_key(endpoint)
         };
         known || self.operations.knows(endpoint)
+    }
+
+    /// A number for a Send that no other has.
+    pub(crate) fn next_send(&self) -> u64 {
+        self.send.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The number of a stored Send is not given again.
+    pub(crate) fn restore_send(&self, id: u64) {
+        self.send.fetch_max(id + 1, Ordering::Relaxed);
     }
 
     /// The wishes for an endpoint; none is an empty list.

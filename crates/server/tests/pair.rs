@@ -159,6 +159,8 @@ impl Pair {
                     self.wishes.remove(&id);
                 }
                 Persist::Values(_)
+                | Persist::Send(_)
+                | Persist::RemoveSends { .. }
                 | Persist::Operation(_)
                 | Persist::RemoveOperation(_)
                 | Persist::AwakeTime(_) => {}

@@ -141,6 +141,14 @@ pub(crate) enum Command {
         #[arg(required = true)]
         attributes: Vec<String>,
     },
+    /// Show what a device reported of its own accord (Send), newest first
+    Sends {
+        /// Endpoint client name
+        endpoint: String,
+        /// At most so many
+        #[arg(long, default_value_t = 10)]
+        limit: usize,
+    },
     /// Observe one path or several, and print values as they come, until Ctrl-C
     #[command(
         after_help = "The observation stays when the command ends (see --cancel): it is kept \
@@ -257,6 +265,11 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
         }
         Command::Firmware(command) => return firmware::run(&api, command, remote.json),
         Command::Trace(args) => return trace::run(&api, &args, remote.json),
+        Command::Sends { endpoint, limit } => {
+            let url = api.device(&endpoint, "/sends");
+            let limit = [("limit", limit.to_string())];
+            (api.get(&url, &limit)?, print::sends)
+        }
         Command::Observe {
             endpoint,
             words,

@@ -163,6 +163,15 @@ pub(super) fn records(answer: &Value) -> String {
     table(&rows)
 }
 
+pub(super) fn sends(answer: &Value) -> String {
+    let one = |sent: &Value| format!("{}\n{}", utc(&sent["time"]), records(sent));
+    let all: Vec<String> = items(answer, "items").map(one).collect();
+    if all.is_empty() {
+        return "(nothing was sent)\n".to_owned();
+    }
+    all.join("\n")
+}
+
 pub(super) fn links(answer: &Value) -> String {
     let rows: Vec<Vec<String>> = items(answer, "links")
         .map(|link| {
@@ -280,6 +289,18 @@ mod tests {
             assert_eq!(utc(&json!(seconds)), date, "{seconds}");
         }
         assert_eq!(utc(&json!(1e300)), "1e+300");
+    }
+
+    #[test]
+    fn sends_come_with_their_times() {
+        let record = json!({"path": "/3303/0/5700", "value": 21.5, "time": 951_782_400.0});
+        let sent = json!({"time": 951_782_410.0, "records": [record]});
+        assert_eq!(
+            sends(&json!({"items": [sent, {"time": 0.0, "records": []}]})),
+            "2000-02-29 00:00:10.0Z\n/3303/0/5700  21.5  at 2000-02-29 00:00:00.0Z\n\n\
+             1970-01-01 00:00:00.0Z\n(nothing there)\n"
+        );
+        assert_eq!(sends(&json!({"items": []})), "(nothing was sent)\n");
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl<P: Copy + Eq + Hash, S: Storage<P>> Endpoint<P, S> {
                     // The answer is gone. RFC 7252 §4.5 lets an idempotent request be processed
                     // again; another one must not be, and stays unanswered: an Empty ACK would
                     // promise a response that never comes, an error would be a lie.
-                    None if (self.repeatable)(message.code) => {
+                    None if (self.repeatable)(&message) => {
                         self.stats.processed_again += 1;
                         self.note(slot, peer, message.message_id, Answer::InProgress);
                         slot

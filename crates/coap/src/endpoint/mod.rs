@@ -29,7 +29,7 @@ pub use seen::SeenSlot;
 pub use stats::{DropReason, Stats};
 pub use storage::{FixedStorage, Parts, SliceStorage, Storage};
 
-use crate::{Code, Instant, OptionNumber, Rng, TransmissionParameters, Type};
+use crate::{Instant, Message, OptionNumber, Rng, TransmissionParameters, Type};
 
 /// An endpoint without a heap, for a handful of peers.
 ///
@@ -89,7 +89,7 @@ pub struct Endpoint<P, S> {
     non_lifetime: core::time::Duration,
     token_counter: u32,
     understands: fn(OptionNumber) -> bool,
-    repeatable: fn(Code) -> bool,
+    repeatable: fn(&Message<'_>) -> bool,
     stats: Stats,
     peer: core::marker::PhantomData<P>,
 }
@@ -174,7 +174,7 @@ impl<P: Copy + Eq + Hash, S: Storage<P>> Endpoint<P, S> {
             non_lifetime: parameters.non_lifetime(),
             token_counter: rng.next_u32(),
             understands: understood_by_default,
-            repeatable: Code::is_idempotent,
+            repeatable: |message| message.code.is_idempotent(),
             stats: Stats::default(),
             peer: core::marker::PhantomData,
         }
@@ -185,10 +185,10 @@ impl<P: Copy + Eq + Hash, S: Storage<P>> Endpoint<P, S> {
         self.understands = understands;
     }
 
-    /// Replaces [`Code::is_idempotent`]: which methods may be processed again when a repetition
-    /// comes after the stored answer was overwritten. Others stay unanswered then. A server whose
-    /// POSTs may be done twice says so, and gives such clients an answer instead of silence.
-    pub fn set_repeatable(&mut self, repeatable: fn(Code) -> bool) {
+    /// Replaces [`Code::is_idempotent`]: which requests may be processed again when a repetition
+    /// comes after the stored answer was overwritten. Others stay unanswered then. A server some of
+    /// whose POSTs may be done twice says so, and gives such clients an answer instead of silence.
+    pub fn set_repeatable(&mut self, repeatable: fn(&Message<'_>) -> bool) {
         self.repeatable = repeatable;
     }
 

@@ -253,6 +253,23 @@ impl Device {
         queries: &[&str],
         links: Option<&str>,
     ) -> (Code, Vec<String>) {
+        let content = links.map(|links| (40, links));
+        self.ask(method, path, queries, content)
+    }
+
+    /// Sends a pack of SenML JSON to `/dp`.
+    pub fn send(&self, pack: &str) -> Code {
+        let path = ["dp".to_owned()];
+        self.ask(Code::POST, &path, &[], Some((110, pack))).0
+    }
+
+    fn ask(
+        &self,
+        method: Code,
+        path: &[String],
+        queries: &[&str],
+        content: Option<(u32, &str)>,
+    ) -> (Code, Vec<String>) {
         let message_id = message_id();
         let token = message_id.to_be_bytes();
         let mut buffer = [0; 1500];
@@ -261,13 +278,13 @@ impl Device {
         for segment in path {
             writer.option(OptionNumber::URI_PATH, segment.as_bytes());
         }
-        if links.is_some() {
-            writer.uint(OptionNumber::CONTENT_FORMAT, 40);
+        if let Some((format, _)) = content {
+            writer.uint(OptionNumber::CONTENT_FORMAT, format);
         }
         for query in queries {
             writer.option(OptionNumber::URI_QUERY, query.as_bytes());
         }
-        writer.payload(links.unwrap_or_default().as_bytes());
+        writer.payload(content.map_or("", |(_, text)| text).as_bytes());
         let length = writer.finish().unwrap();
         self.socket.send_to(&buffer[..length], self.server).unwrap();
         loop {

@@ -22,6 +22,7 @@ mod names;
 mod observations;
 mod operations;
 mod read;
+mod sends;
 mod server;
 mod trace;
 mod write;

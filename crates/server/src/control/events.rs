@@ -62,7 +62,7 @@ impl Ring {
 fn bytes_of(event: &Event) -> usize {
     const SMALL: usize = 512;
     match &event.kind {
-        EventKind::Notification { records, .. } => {
+        EventKind::Notification { records, .. } | EventKind::Send { records } => {
             SMALL + records.iter().map(record_bytes).sum::<usize>()
         }
         EventKind::Registration(device) | EventKind::Update(device) => {

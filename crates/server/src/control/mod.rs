@@ -14,7 +14,8 @@ use dunlin_lwm2m::model::Models;
 use tokio::sync::oneshot;
 
 use crate::api::{
-    Device, DeviceOperation, Observed, OperateError, OperateOptions, Outcome, Page, Stats, Wish,
+    Device, DeviceOperation, Observed, OperateError, OperateOptions, Outcome, Page, Sent, Stats,
+    Wish,
 };
 use crate::directory::Directory;
 use crate::files::Files;
@@ -241,6 +242,37 @@ impl Control {
             found.sort_by(|left, right| left.time.total_cmp(&right.time));
         }
         Ok(found)
+    }
+
+    /// What a device reported with Send, newest first, at most `limit`; `None` when the endpoint is
+    /// not registered and nothing of it is kept.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn sends(
+        &self,
+        endpoint: &str,
+        limit: usize,
+    ) -> Result<Option<Vec<Sent>>, Unavailable> {
+        let replies = self
+            .ask_all(|id| Command::Sends {
+                id,
+                endpoint: endpoint.to_owned(),
+                limit,
+            })
+            .await?;
+        let mut known = false;
+        let mut all = Vec::new();
+        for reply in replies {
+            let Reply::Sends { registered, sends } = reply else {
+                return Err(Unavailable);
+            };
+            known |= registered || !sends.is_empty();
+            all.extend(sends);
+        }
+        all.sort_by_key(|sent| core::cmp::Reverse(sent.id));
+        all.truncate(limit);
+        Ok(known.then_some(all))
     }
 
     /// Counters, summed over the shards.

@@ -38,19 +38,19 @@ struct Queues {
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     pub(crate) commands: Vec<(u64, Command, Option<oneshot::Sender<Reply>>)>,
-    datagrams: Vec<(SocketAddr, usize)>,
+    datagrams: Vec<(SocketAddr, u16, usize)>,
     bytes: Vec<u8>,
     pub(crate) stop: bool,
 }
 
 impl Work {
-    /// The datagrams other shards handed over.
-    pub(crate) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+    /// The datagrams other shards handed over, and how often that was done.
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, u16, &[u8])> {
         let mut rest = self.bytes.as_slice();
-        self.datagrams.iter().map(move |(from, length)| {
+        self.datagrams.iter().map(move |(from, hops, length)| {
             let (bytes, tail) = rest.split_at(*length);
             rest = tail;
-            (*from, bytes)
+            (*from, *hops, bytes)
         })
     }
 
@@ -115,7 +115,7 @@ impl Inbox {
     }
 
     /// Leaves a datagram that landed at another shard.
-    pub(crate) fn datagram(&self, from: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn datagram(&self, from: SocketAddr, bytes: &[u8], hops: u16) {
         let mut queues = self.queues();
         let full = queues.work.bytes.len() + bytes.len() > MAX_HANDOVER_BYTES
             || queues.work.datagrams.len() >= MAX_HANDOVERS;
@@ -123,7 +123,7 @@ impl Inbox {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        queues.work.datagrams.push((from, bytes.len()));
+        queues.work.datagrams.push((from, hops, bytes.len()));
         queues.work.bytes.extend_from_slice(bytes);
         drop(queues);
         self.waker.wake();

@@ -394,6 +394,10 @@ fn restore(
             // Values without a wish are no loss.
             let _ = shards[home].restore_values(stored);
         }
+        Stored::Send(stored) => {
+            let home = usize::from(restored.directory.home(&stored.endpoint));
+            shards[home].restore_send(stored);
+        }
         Stored::AwakeTime(stored) => {
             let home = usize::from(restored.directory.home(&stored.endpoint));
             shards[home].restore_awake_time(&stored);

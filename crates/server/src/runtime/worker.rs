@@ -83,6 +83,16 @@ impl Worker {
         self.ports.take(outputs, out);
     }
 
+    fn arrived(&mut self, now: Instant, input: Input<'_>, out: &mut Outgoing<'_>) {
+        // A disk that stands still must not fill the memory: what arrives now is dropped as by a
+        // full socket buffer, and comes again.
+        if self.stop_by.is_some() || self.ports.writer.backlog() > MAX_BACKLOG {
+            self.ports.overloaded += 1;
+            return;
+        }
+        self.handle(now, input, out);
+    }
+
     fn work_through(&mut self, now: Instant, out: &mut Outgoing<'_>) {
         let Some(inbox) = self.ports.inboxes.get(usize::from(self.ports.index)) else {
             return;
@@ -94,8 +104,8 @@ impl Worker {
             self.ports.durable = through;
             self.handle(now, Input::Durable { through }, out);
         }
-        for (from, bytes) in work.datagrams() {
-            self.datagram(now, from, bytes, out);
+        for (from, hops, bytes) in work.datagrams() {
+            self.arrived(now, Input::HandedOver { from, bytes, hops }, out);
         }
         for (id, command, reply) in work.commands.drain(..) {
             if let Some(reply) = reply {
@@ -113,13 +123,7 @@ impl Worker {
 
 impl Service for Worker {
     fn datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], out: &mut Outgoing<'_>) {
-        // A disk that stands still must not fill the memory: what arrives now is dropped as by a
-        // full socket buffer, and comes again.
-        if self.stop_by.is_some() || self.ports.writer.backlog() > MAX_BACKLOG {
-            self.ports.overloaded += 1;
-            return;
-        }
-        self.handle(now, Input::Datagram { from, bytes }, out);
+        self.arrived(now, Input::Datagram { from, bytes }, out);
     }
 
     fn turn(
@@ -187,9 +191,14 @@ impl Ports {
                     }
                 }
                 Output::Ended { operation } => self.waiters.wake(operation),
-                Output::Handover { shard, from, bytes } => {
+                Output::Handover {
+                    shard,
+                    from,
+                    hops,
+                    bytes,
+                } => {
                     if let Some(inbox) = self.inboxes.get(usize::from(shard)) {
-                        inbox.datagram(from, bytes);
+                        inbox.datagram(from, bytes, hops);
                     }
                 }
                 Output::Evict {

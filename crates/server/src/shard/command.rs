@@ -105,6 +105,15 @@ impl Shard {
                 let trace = self.trace(now, &endpoint);
                 self.queue.reply(id, Reply::Trace(trace));
             }
+            Command::Sends {
+                id,
+                endpoint,
+                limit,
+            } => {
+                let registered = self.registry.find(&endpoint).is_some();
+                let sends = self.history.latest(&endpoint, limit);
+                self.queue.reply(id, Reply::Sends { registered, sends });
+            }
             Command::Stats { id } => {
                 let stats = self.stats();
                 self.queue.reply(id, Reply::Stats(stats));

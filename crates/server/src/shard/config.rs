@@ -126,6 +126,12 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Records of one answer or notification.
     pub records: usize,
+    /// Sends kept for each device; the oldest give way.
+    pub sends_per_device: usize,
+    /// Bytes of the Sends kept for each device; the oldest give way, the latest stays.
+    pub send_bytes_per_device: usize,
+    /// Bytes of the Sends kept in this shard; devices that have been silent for longest give way.
+    pub send_bytes: usize,
     /// Paths of one composite operation or observation; more are refused.
     pub paths: usize,
     /// Wishes for one device.
@@ -207,6 +213,9 @@ impl Default for Limits {
             operations: 100_000,
             answer_bytes: 1024 * 1024,
             records: 16_384,
+            sends_per_device: 100,
+            send_bytes_per_device: 1024 * 1024,
+            send_bytes: 64 * 1024 * 1024,
             paths: 256,
             wishes_per_device: 64,
             wishes: 4_000_000,

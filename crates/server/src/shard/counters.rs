@@ -36,6 +36,8 @@ counters! {
     unknown_path = "requests_refused_total{reason=\"unknown_path\"}";
     bad_method = "requests_refused_total{reason=\"method\"}";
     bad_block = "requests_refused_total{reason=\"block\"}";
+    sends = "sends_total";
+    refused_sends = "requests_refused_total{reason=\"send\"}";
     handovers = "handovers_total";
     operations = "operations_total";
     succeeded = "operations_ended_total{outcome=\"success\"}";

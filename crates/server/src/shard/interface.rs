@@ -442,7 +442,7 @@ impl Shard {
     }
 
     /// Answers once everything persisted so far is on disk.
-    fn promise(&mut self, asker: &Asker<'_>, code: Code, location: Option<Location>) {
+    pub(super) fn promise(&mut self, asker: &Asker<'_>, code: Code, location: Option<Location>) {
         if !self.config.durable || self.durable >= self.sequence {
             let response = Response {
                 location,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::{
     Device, DeviceOperation, EventKind, NotCancelled, Observed, OperateError, OperateOptions,
-    Outcome, Page, QueueOptions, QueuedOperation, Stats, Wish,
+    Outcome, Page, QueueOptions, QueuedOperation, Sent, Stats, Wish,
 };
 use crate::trace::Datagram;
 use crate::upload::UploadBlock;
@@ -14,12 +14,21 @@ use dunlin_lwm2m::OwnedRecord;
 /// What a shard is told.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A datagram arrived, at this shard's socket or handed over by another shard.
+    /// A datagram arrived at this shard's socket.
     Datagram {
         /// Its source.
         from: SocketAddr,
         /// Its content.
         bytes: &'a [u8],
+    },
+    /// A datagram that another shard handed over ([`Output::Handover`]).
+    HandedOver {
+        /// Its source.
+        from: SocketAddr,
+        /// Its content.
+        bytes: &'a [u8],
+        /// How often it was handed over.
+        hops: u16,
     },
     /// The control plane asks for something.
     Command(Command),
@@ -161,6 +170,15 @@ pub enum Command {
         /// The device.
         endpoint: String,
     },
+    /// What a device sent (Send): [`Reply::Sends`]. Each shard has a part of it.
+    Sends {
+        /// Id of the reply.
+        id: u64,
+        /// The device.
+        endpoint: String,
+        /// At most so many.
+        limit: usize,
+    },
     /// Counters: [`Reply::Stats`].
     Stats {
         /// Id of the reply.
@@ -199,6 +217,13 @@ pub enum Reply {
     Wishes(Option<Vec<Wish>>),
     /// To [`Command::Trace`]; `None` when nothing is known of the device here.
     Trace(Option<Vec<Datagram>>),
+    /// To [`Command::Sends`], newest first.
+    Sends {
+        /// Whether the device is registered here.
+        registered: bool,
+        /// What it sent.
+        sends: Vec<Sent>,
+    },
     /// To [`Command::Stats`].
     Stats(Stats),
 }
@@ -243,10 +268,12 @@ pub enum Output<'a> {
     },
     /// This datagram belongs to another shard.
     Handover {
-        /// The shard that owns it.
+        /// The shard that owns it, or that is to look next.
         shard: u16,
         /// Its source.
         from: SocketAddr,
+        /// How often it was handed over, this time included.
+        hops: u16,
         /// Its content.
         bytes: &'a [u8],
     },
@@ -284,6 +311,15 @@ pub enum Persist {
     },
     /// Replace the last known values of a wish.
     Values(StoredValues),
+    /// Keep what a device sent.
+    Send(StoredSend),
+    /// Forget what a device sent.
+    RemoveSends {
+        /// The device.
+        endpoint: String,
+        /// The last number of those to forget.
+        through: u64,
+    },
     /// Insert or replace an operation, by number; an older state than what is stored has no
     /// effect.
     Operation(Arc<QueuedOperation>),
@@ -336,6 +372,15 @@ pub struct StoredWish {
     pub id: u64,
     /// What to observe.
     pub observed: Observed,
+}
+
+/// A Send as it lies in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredSend {
+    /// The device.
+    pub endpoint: String,
+    /// What it sent.
+    pub sent: Sent,
 }
 
 /// Last known values of a wish.

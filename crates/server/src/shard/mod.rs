@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Input::Datagram -> receive -> interface (Register, Update, De-register)  -> Persist, Event, held reply
+//!                            -> send      (Send)                           -> Persist, Event, held reply
 //!                            -> exchange  (answers of devices)             -> Reply
 //!                            -> observe   (notifications)                  -> Event, Persist
 //! Input::Command  -> command -> exchange  (operations: one at a time towards each device)
@@ -44,6 +45,7 @@ mod exchange;
 mod files;
 mod fleet;
 mod formats;
+mod history;
 mod ids;
 mod interface;
 mod interner;
@@ -56,6 +58,7 @@ mod queue;
 mod receive;
 mod registry;
 mod restore;
+mod send;
 mod trace;
 mod upload;
 mod uploads;
@@ -71,11 +74,12 @@ use activity::Activities;
 pub use config::{AWAKE_TIME, Limits, NoObjectTypes, ObjectTypes, QueueLimits, ShardConfig};
 use counters::Counters;
 use fleet::{DeviceObjects, ParameterSet};
+use history::History;
 use interface::Held;
 use interner::Interner;
 pub use io::{
-    Command, Input, Output, Persist, Reply, StoredAwakeTime, StoredRegistration, StoredValues,
-    StoredWish,
+    Command, Input, Output, Persist, Reply, StoredAwakeTime, StoredRegistration, StoredSend,
+    StoredValues, StoredWish,
 };
 pub use outputs::Outputs;
 use outputs::Queue;
@@ -123,6 +127,8 @@ pub struct Shard {
     /// Activities that could go on if fewer of `paced` were in flight.
     own_line: VecDeque<u32>,
     uploads: Uploads,
+    /// What devices sent.
+    history: History,
     held: VecDeque<Held>,
     promises: VecDeque<(u64, Promise)>,
     /// When operations that were queued here expire.
@@ -180,8 +186,9 @@ impl Shard {
         };
         let mut endpoint = Endpoint::new(storage, config.transmission, &mut Seeded(seed));
         // Every request in the registration interface may be done twice: a second Register
-        // replaces the first, of whose location the device never heard.
-        endpoint.set_repeatable(|_| true);
+        // replaces the first, of whose location the device never heard. A Send may not: its data
+        // would be there twice.
+        endpoint.set_repeatable(|message| !receive::is_send(message));
         Self {
             endpoint,
             owners: vec![NONE; limits.exchanges].into_boxed_slice(),
@@ -197,6 +204,7 @@ impl Shard {
             line: VecDeque::new(),
             own_line: VecDeque::new(),
             uploads: Uploads::new(seed, limits.uploads, limits.upload_idle, limits.body_bytes),
+            history: History::default(),
             held: VecDeque::new(),
             promises: VecDeque::new(),
             expiries: BinaryHeap::new(),
@@ -218,7 +226,8 @@ impl Shard {
     pub fn handle(&mut self, now: Instant, input: Input<'_>, rng: &mut dyn Rng) -> Outputs<'_> {
         self.queue.trace.set_now(now);
         match input {
-            Input::Datagram { from, bytes } => self.datagram(now, from, bytes, rng),
+            Input::Datagram { from, bytes } => self.datagram(now, from, bytes, 0, rng),
+            Input::HandedOver { from, bytes, hops } => self.datagram(now, from, bytes, hops, rng),
             Input::Command(command) => self.command(now, command, rng),
             Input::Durable { through } => self.durable(now, through, rng),
             Input::Timeout => self.timeout(now, rng),

@@ -27,6 +27,7 @@ enum Item {
     Handover {
         shard: u16,
         from: SocketAddr,
+        hops: u16,
         start: usize,
         end: usize,
     },
@@ -78,13 +79,14 @@ impl Queue {
         }
     }
 
-    pub(super) fn handover(&mut self, shard: u16, from: SocketAddr, datagram: &[u8]) {
+    pub(super) fn handover(&mut self, shard: u16, from: SocketAddr, datagram: &[u8], hops: u16) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(datagram);
         let end = self.bytes.len();
         self.items.push_back(Item::Handover {
             shard,
             from,
+            hops,
             start,
             end,
         });
@@ -133,11 +135,13 @@ impl Queue {
             Item::Handover {
                 shard,
                 from,
+                hops,
                 start,
                 end,
             } => Output::Handover {
                 shard,
                 from,
+                hops,
                 bytes: &self.bytes[start..end],
             },
             Item::Persist { sequence, change } => Output::Persist {

@@ -87,19 +87,25 @@ fn resource<'m>(message: &Message<'m>) -> (Resource, &'m [u8]) {
     (resource, second.unwrap_or_default())
 }
 
+/// Whether a request is a Send.
+pub(super) fn is_send(message: &Message<'_>) -> bool {
+    matches!(resource(message).0, Resource::Send)
+}
+
 impl Shard {
     pub(super) fn datagram(
         &mut self,
         now: Instant,
         from: SocketAddr,
         bytes: &[u8],
+        hops: u16,
         rng: &mut dyn Rng,
     ) {
         if self.config.shards > 1
-            && let Some(shard) = self.owner_elsewhere(bytes)
+            && let Some(shard) = self.owner_elsewhere(from, bytes, hops)
         {
             self.counters.handovers += 1;
-            self.queue.handover(shard, from, bytes);
+            self.queue.handover(shard, from, bytes, hops + 1);
             return;
         }
         self.queue.trace.record(Direction::In, from, bytes);
@@ -132,12 +138,19 @@ impl Shard {
     }
 
     /// The shard that a datagram belongs to, when it is not this one: its location path or its
-    /// token names it. Asked before the datagram leaves a trace here.
-    fn owner_elsewhere(&self, bytes: &[u8]) -> Option<u16> {
+    /// token names it, or it is a Send from an address that no registration here has: that goes
+    /// from shard to shard until it has been at each. Asked before the datagram leaves a trace here.
+    fn owner_elsewhere(&self, from: SocketAddr, bytes: &[u8], hops: u16) -> Option<u16> {
         let message = Message::parse(bytes).ok()?;
         let shard = if message.code.is_request() {
             match resource(&message).0 {
                 Resource::Location(Some(location)) => location.shard % self.config.shards,
+                Resource::Send if hops + 1 < self.config.shards => {
+                    if self.registry.at(from).next().is_some() {
+                        return None;
+                    }
+                    (self.config.index + 1) % self.config.shards
+                }
                 _ => return None,
             }
         } else if message.code.is_response() {
@@ -199,16 +212,9 @@ impl Shard {
                 None => self.not_found(&asker),
             },
             (Resource::Send, Code::POST) => {
-                // Send is not implemented yet; a device that is not registered gets what the
-                // standard names (Transport 1.2 Table 6.7-4).
-                let known = self.registry.at(reply_to.peer()).next().is_some();
-                let code = if known {
-                    Code::NOT_IMPLEMENTED
-                } else {
-                    Code::NOT_FOUND
-                };
-                self.counters.unknown_path += 1;
-                self.respond(&asker, code, &Response::default());
+                self.with_body(now, message, &mut asker, |shard, asker, body| {
+                    shard.sent(now, message, asker, body);
+                });
             }
             (Resource::WellKnown, Code::GET) => {
                 self.well_known(message, &asker);

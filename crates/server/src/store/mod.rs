@@ -8,6 +8,7 @@
 mod columns;
 mod memory;
 mod operations;
+mod sends;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,9 @@ pub(crate) mod writer;
 use std::path::PathBuf;
 
 use crate::api::QueuedOperation;
-use crate::shard::{Persist, StoredAwakeTime, StoredRegistration, StoredValues, StoredWish};
+use crate::shard::{
+    Persist, StoredAwakeTime, StoredRegistration, StoredSend, StoredValues, StoredWish,
+};
 
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
@@ -41,6 +44,8 @@ pub enum Stored {
     Wish(StoredWish),
     /// Last known values of a wish.
     Values(StoredValues),
+    /// What a device sent; of one device in the order of the numbers.
+    Send(StoredSend),
     /// What is known about the awake time of a device.
     AwakeTime(StoredAwakeTime),
     /// Numbers of operations below this one were given out.
@@ -55,7 +60,7 @@ pub enum Stored {
 /// what was removed lately, has no effect. So a shard that lost a registration to another one
 /// cannot overwrite it with a late change.
 pub trait Store: Send {
-    /// Hands over everything that is stored: registrations, wishes, values,
+    /// Hands over everything that is stored: registrations, wishes, values, Sends,
     /// awake times, operations.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::store::columns::{
     attributes_from_text, attributes_to_text, paths_from_text, paths_to_text, value_from_columns,
     value_to_columns,
 };
-use crate::store::{Change, Store, StoreError, Stored, operations};
+use crate::store::{Change, Store, StoreError, Stored, operations, sends};
 
 /// Each step takes the schema from its index to the next version (`user_version`).
 const MIGRATIONS: &[&str] = &[
@@ -63,6 +63,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE wishes ADD COLUMN parameters TEXT NOT NULL DEFAULT '';
 ",
     crate::firmware::MIGRATION,
+    sends::MIGRATION,
 ];
 
 const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -216,6 +217,7 @@ impl Store for SqliteStore {
         if let Some(whole) = current {
             visit(Stored::Values(whole));
         }
+        sends::load(&self.connection, visit)?;
         operations::load(&self.connection, visit)
     }
 
@@ -270,6 +272,7 @@ fn write(
     let mut remove_values = transaction.prepare_cached(REMOVE_VALUES)?;
     let mut write_value = transaction.prepare_cached(WRITE_VALUE)?;
     let mut operations = operations::Writer::new(transaction)?;
+    let mut sends = sends::Sends::new(transaction)?;
     for Change { change, .. } in changes {
         match change {
             Persist::Registration(new) => {
@@ -306,6 +309,8 @@ fn write(
                 remove_values.execute(params![endpoint, column(*id)])?;
                 remove_wish.execute(params![endpoint, column(*id)])?;
             }
+            Persist::Send(new) => sends.write(new)?,
+            Persist::RemoveSends { endpoint, through } => sends.remove(endpoint, *through)?,
             Persist::Operation(new) => operations.write(new)?,
             Persist::RemoveOperation(id) => operations.remove(*id)?,
             Persist::AwakeTime(new) => operations.awake_time(new)?,
@@ -362,7 +367,7 @@ fn wish(row: &Row<'_>) -> Option<StoredWish> {
 }
 
 /// The record of a row; `Some(None)` for a wish whose last known values were no records at all.
-fn record(row: &Row<'_>) -> Option<Option<OwnedRecord>> {
+pub(super) fn record(row: &Row<'_>) -> Option<Option<OwnedRecord>> {
     let path = match row.get_ref(3).ok()? {
         ValueRef::Null => return Some(None),
         column => column.as_str().ok()?.parse().ok()?,

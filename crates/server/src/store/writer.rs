@@ -151,6 +151,9 @@ fn bytes_of(changes: &[Change]) -> usize {
     let one = |change: &Change| match &change.change {
         Persist::Registration(stored) => SMALL + stored.parameters.len() + stored.links.len(),
         Persist::Values(stored) => SMALL + stored.records.iter().map(record_bytes).sum::<usize>(),
+        Persist::Send(stored) => {
+            SMALL + stored.sent.records.iter().map(record_bytes).sum::<usize>()
+        }
         Persist::Operation(stored) => {
             SMALL + operation_bytes(&stored.operation) + state_bytes(&stored.state)
         }
@@ -158,6 +161,7 @@ fn bytes_of(changes: &[Change]) -> usize {
         | Persist::Wish(_)
         | Persist::RemoveWish { .. }
         | Persist::RemoveOperation(_)
+        | Persist::RemoveSends { .. }
         | Persist::AwakeTime(_) => SMALL,
     };
     changes.iter().map(one).sum()

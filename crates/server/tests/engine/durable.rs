@@ -136,7 +136,8 @@ pub fn restart(world: &World, durable: u64) -> World {
                 operations.remove(id);
             }
             Persist::AwakeTime(awake) => next.shard.restore_awake_time(awake),
-            Persist::RemoveWish { .. } => {}
+            Persist::Send(stored) => next.shard.restore_send(stored.clone()),
+            Persist::RemoveWish { .. } | Persist::RemoveSends { .. } => {}
         }
     }
     for stored in registrations.values() {

@@ -11,6 +11,7 @@ mod operation_blocks;
 mod queue;
 mod random;
 mod registration;
+mod send;
 mod shards;
 mod trace;
 mod world;

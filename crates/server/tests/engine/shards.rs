@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use dunlin_coap::{Code, Type};
+use dunlin_coap::{Code, OptionNumber, Type};
 use dunlin_lwm2m::Path;
 use dunlin_server::api::OperateError;
 use dunlin_server::directory::Directory;
 use dunlin_server::shard::{Command, Input, Persist, ShardConfig};
 
-use crate::world::{LIST, Peer, TEXT, World, build, config, read, values};
+use crate::world::{LIST, Peer, SENML_JSON, TEXT, World, build, config, read, values};
 
 fn shards() -> (Arc<Directory>, Vec<World>) {
     let directory = Arc::new(Directory::new(3, 5));
@@ -52,6 +52,45 @@ fn a_datagram_goes_to_the_shard_its_location_names() {
         answers, 1,
         "one shard answers 4.04, the others hand over to it"
     );
+}
+
+/// A Send names no shard: it goes round until one has its address.
+#[test]
+fn a_send_finds_the_shard_of_its_address() {
+    let (_, mut worlds) = shards();
+    let mut peer = Peer::up(1, &mut worlds[0]);
+    let own = peer.address;
+    let mut ask = |worlds: &mut Vec<World>, from| {
+        let id = peer.next_id();
+        let dp = (OptionNumber::URI_PATH, &b"dp"[..]);
+        let bytes = build(
+            Type::Confirmable,
+            Code::POST,
+            id,
+            b"s",
+            &[dp, SENML_JSON],
+            b"[]",
+        );
+        let (mut at, mut hops) = (1_usize, 0);
+        loop {
+            let input = Input::HandedOver {
+                from,
+                bytes: &bytes,
+                hops,
+            };
+            let before = worlds[at].sent.len();
+            worlds[at].input(input);
+            let sent: Vec<_> = worlds[at].sent.drain(before..).collect();
+            if let Some(answer) = sent.first() {
+                return (at, answer.message().code);
+            }
+            let (next, ..) = worlds[at].handed_over.pop().expect("handed over");
+            (at, hops) = (usize::from(next), hops + 1);
+        }
+    };
+    assert_eq!(ask(&mut worlds, own), (0, Code::CHANGED));
+    let stranger = "198.51.100.9:9".parse().expect("address");
+    assert_eq!(ask(&mut worlds, stranger), (0, Code::NOT_FOUND));
 }
 
 #[test]

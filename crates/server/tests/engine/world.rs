@@ -162,7 +162,9 @@ impl World {
                 Output::Persist { sequence, change } => self.persisted.push((sequence, change)),
                 Output::Event { endpoint, kind, .. } => self.events.push((endpoint, kind)),
                 Output::Reply { id, reply } => self.replies.push((id, reply)),
-                Output::Handover { shard, from, bytes } => {
+                Output::Handover {
+                    shard, from, bytes, ..
+                } => {
                     self.handed_over.push((shard, from, bytes.to_vec()));
                 }
                 Output::Ended { operation } => self.ended.push(operation),

@@ -81,7 +81,8 @@ pub(crate) enum Incident {
 }
 
 enum Mail {
-    Datagram(SocketAddr, Vec<u8>),
+    /// A datagram, and how often it was handed over.
+    Datagram(SocketAddr, u16, Vec<u8>),
     Evict(String, u64),
 }
 
@@ -378,9 +379,12 @@ impl Pair {
                 Output::Persist { sequence, change } => Todo::Persist(sequence, change),
                 Output::Event { endpoint, kind, .. } => Todo::Event(endpoint, kind),
                 Output::Reply { id, reply } => Todo::Reply(id, reply),
-                Output::Handover { shard, from, bytes } => {
-                    Todo::Mail(shard, Mail::Datagram(from, bytes.to_vec()))
-                }
+                Output::Handover {
+                    shard,
+                    from,
+                    hops,
+                    bytes,
+                } => Todo::Mail(shard, Mail::Datagram(from, hops, bytes.to_vec())),
                 Output::Ended { .. } => continue,
                 Output::Evict {
                     shard,
@@ -532,9 +536,9 @@ impl Pair {
         }
         while self.mail.front().is_some_and(|(at, ..)| *at <= now) {
             match self.mail.pop_front() {
-                Some((_, shard, Mail::Datagram(from, bytes))) => {
+                Some((_, shard, Mail::Datagram(from, hops, bytes))) => {
                     let bytes = &bytes;
-                    self.shard_input(shard, Input::Datagram { from, bytes });
+                    self.shard_input(shard, Input::HandedOver { from, bytes, hops });
                 }
                 Some((_, shard, Mail::Evict(endpoint, epoch))) => {
                     self.shard_input(shard, Input::Command(Command::Evict { endpoint, epoch }));

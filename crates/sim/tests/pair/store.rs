@@ -6,7 +6,7 @@ use std::time::Duration;
 use dunlin_coap::Instant;
 use dunlin_server::api::QueuedOperation;
 use dunlin_server::shard::{
-    Persist, StoredAwakeTime, StoredRegistration, StoredValues, StoredWish,
+    Persist, StoredAwakeTime, StoredRegistration, StoredSend, StoredValues, StoredWish,
 };
 
 struct Pending {
@@ -21,6 +21,7 @@ pub(crate) struct Store {
     pub(crate) registrations: BTreeMap<String, StoredRegistration>,
     pub(crate) wishes: BTreeMap<(String, u64), StoredWish>,
     pub(crate) values: BTreeMap<(String, u64), StoredValues>,
+    pub(crate) sends: Vec<StoredSend>,
     pub(crate) operations: BTreeMap<u64, QueuedOperation>,
     pub(crate) awake_times: BTreeMap<String, StoredAwakeTime>,
     /// Of removed registrations: nothing older comes back.
@@ -36,6 +37,7 @@ impl Store {
             registrations: BTreeMap::new(),
             wishes: BTreeMap::new(),
             values: BTreeMap::new(),
+            sends: Vec::new(),
             operations: BTreeMap::new(),
             awake_times: BTreeMap::new(),
             removed: BTreeMap::new(),
@@ -107,6 +109,10 @@ impl Store {
             Persist::RemoveOperation(id) => {
                 self.operations.remove(&id);
             }
+            Persist::Send(new) => self.sends.push(new),
+            Persist::RemoveSends { endpoint, through } => self
+                .sends
+                .retain(|kept| kept.endpoint != endpoint || kept.sent.id > through),
             Persist::AwakeTime(new) => {
                 self.awake_times.insert(new.endpoint.clone(), new);
             }
