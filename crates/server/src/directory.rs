@@ -13,6 +13,7 @@ use hashbrown::HashTable;
 
 use crate::api::Observed;
 use crate::operations::Operations;
+use crate::profiles::Profiles;
 
 const STRIPES: usize = 64;
 
@@ -25,6 +26,7 @@ pub struct Directory {
     epoch: AtomicU64,
     wish: AtomicU64,
     send: AtomicU64,
+    profiles: Profiles,
     wishes: AtomicUsize,
     stripes: Box<[Mutex<Stripe>]>,
     operations: Operations,
@@ -93,6 +95,7 @@ impl Directory {
             send: AtomicU64::new(1),
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             operations: Operations::new(seed),
+            profiles: Profiles::default(),
         }
     }
 
@@ -163,6 +166,11 @@ impl Directory {
             find(&stripe.holders, hash).is_some() || stripe.wishes.contains_key(endpoint)
         };
         known || self.operations.knows(endpoint)
+    }
+
+    /// What Profile IDs stand for.
+    pub(crate) fn profiles(&self) -> &Profiles {
+        &self.profiles
     }
 
     /// A number for a Send that no other has.

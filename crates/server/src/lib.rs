@@ -10,6 +10,7 @@ pub mod directory;
 pub mod files;
 pub mod firmware;
 mod operations;
+mod profiles;
 mod runtime;
 pub mod shard;
 pub mod store;

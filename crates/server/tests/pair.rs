@@ -160,6 +160,8 @@ impl Pair {
                 }
                 Persist::Values(_)
                 | Persist::Send(_)
+                | Persist::Profile { .. }
+                | Persist::RemoveProfile { .. }
                 | Persist::RemoveSends { .. }
                 | Persist::Operation(_)
                 | Persist::RemoveOperation(_)

@@ -6,6 +6,7 @@ mod fault;
 mod object_list;
 mod object_list_writer;
 mod parameters;
+mod profile;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ pub use object_list::RegisteredObject;
 pub use object_list::{ListedObject, ObjectList, ObjectListError};
 pub use object_list_writer::ObjectListWriter;
 pub use parameters::{Parameter, RegisterParameters, RegistrationError, UpdateParameters};
+pub use profile::ProfileIds;
 
 use crate::{ObjectVersion, Version};
 

@@ -2,9 +2,9 @@ use core::fmt;
 
 use dunlin_coap::{Code, Message, MessageWriter, OptionNumber};
 
-use super::{Binding, BindingError, Fault, Faults, ObjectListError};
+use super::{Binding, BindingError, Fault, Faults, ObjectListError, ProfileIds};
 use crate::scratch::Scratch;
-use crate::{ContentFormat, Version};
+use crate::{ContentFormat, Feature, Version};
 
 /// A query parameter of Register or Update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -220,11 +220,11 @@ impl<'a> Queries<'a> {
     }
 
     fn profile_id(&self, version: Version) -> Result<Option<&'a str>, RegistrationError> {
-        if version < Version::V1_2 {
+        if !Feature::ProfileId.is_in(version) {
             return Ok(None);
         }
         let value = self.value(Parameter::ProfileId)?;
-        if value.is_some_and(|value| !value.bytes().all(|byte| byte.is_ascii_graphic())) {
+        if value.is_some_and(|value| ProfileIds::parse(value).is_none()) {
             return Err(RegistrationError::Value(Parameter::ProfileId));
         }
         Ok(value)

@@ -394,6 +394,11 @@ fn restore(
             // Values without a wish are no loss.
             let _ = shards[home].restore_values(stored);
         }
+        Stored::Profile { id, links } => {
+            if let Some(shard) = shards.first_mut() {
+                shard.restore_profile(&id, &links);
+            }
+        }
         Stored::Send(stored) => {
             let home = usize::from(restored.directory.home(&stored.endpoint));
             shards[home].restore_send(stored);

@@ -56,6 +56,7 @@ counters! {
     notifications = "notifications_total";
     stale = "notifications_dropped_total{reason=\"stale\"}";
     undecodable_notifications = "notifications_dropped_total{reason=\"undecodable\"}";
+    unknown_address = "notifications_dropped_total{reason=\"unknown_address\"}";
     unknown_token = "notifications_dropped_total{reason=\"unknown_token\"}";
     observations = "observations_made_total";
     observation_failures = "observations_failed_total";

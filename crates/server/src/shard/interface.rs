@@ -18,7 +18,7 @@ use dunlin_coap::block::Block;
 use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo, Rng, Token};
 use dunlin_lwm2m::Version;
 use dunlin_lwm2m::registration::{
-    ObjectList, RegisterParameters, RegistrationError, UpdateParameters,
+    ObjectList, ProfileIds, RegisterParameters, RegistrationError, UpdateParameters,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use super::ids::Location;
 use super::interner::Interned;
 use super::io::{Persist, Reply, StoredRegistration};
 use super::receive::{Asker, Response};
-use super::registry::{ASLEEP, HELD, NEVER, New};
+use super::registry::{ASLEEP, HELD, NEVER, New, OVERTOOK, Registration};
 use super::wheel::NONE;
 use super::{Shard, lifetime_end, tick};
 use crate::api::{Device, EventKind, OperateError, WishState};
@@ -152,22 +152,23 @@ impl Shard {
         if endpoint.len() > self.config.limits.endpoint_bytes.min(255) {
             return Err(Refusal::TooLongEndpoint);
         }
-        if body.is_empty() {
-            // A Profile ID alone: none is known (Core 1.2 §6.2.1).
-            return Err(RegistrationError::ObjectsUndetermined.into());
-        }
+        let profiles = parameters.profile_id.and_then(ProfileIds::parse);
+        let (list, lesson) = self.resolve(profiles, body)?;
         let address = asker.reply_to.peer();
         let old = self.registry.find(endpoint);
         if old.is_none() && self.registry.len() >= self.config.limits.registrations as usize {
             return Err(Refusal::Full);
         }
-        let was_there = old
-            .and_then(|slot| self.registry.get(slot))
-            .is_some_and(|registration| registration.is_at(&address));
+        let found = old.and_then(|slot| self.registry.get(slot));
+        let was_there = found.is_some_and(|registration| registration.is_at(&address));
+        // One device that registers over and over gets no more than a few changes into each commit.
+        let overtook = found
+            .map_or(Some(0), Registration::overtaken)
+            .ok_or(Refusal::Behind)?;
         if !was_there && self.is_crowded(address) {
             return Err(Refusal::Crowded);
         }
-        let links = self.intern_links(body, parameters.version)?;
+        let links = self.intern_links(&list, parameters.version)?;
         fleet::join_queries(message, &mut self.text);
         let (text, room) = (&self.text, self.room(self.text.len()));
         let interned = self.parameters.intern(parameters.faults.bits(), text, || {
@@ -195,11 +196,15 @@ impl Shard {
             self.config.directory.release(endpoint, self.config.index);
             return Err(Refusal::Full);
         };
+        if let Some(registration) = self.registry.get_mut(slot) {
+            registration.flags |= overtook;
+        }
         if let Some(shard) = claim.previous {
             self.queue.evict(shard, endpoint.to_owned(), claim.epoch);
         }
         self.adopt_wishes(slot, claim.wishes);
         self.adopt_queue(now, slot, rng);
+        self.learn_profile(lesson, &list);
         self.persist_registration(now, slot, claim.epoch);
         if let Some(device) = self.device(now, slot) {
             let kind = EventKind::Registration(device);
@@ -307,14 +312,17 @@ impl Shard {
         if moved && self.is_crowded(from) {
             return Err(Refusal::Crowded);
         }
-        let plain = !parameters.has_object_list && fleet::has_no_query(message);
+        let profiles = parameters.profile_id.and_then(ProfileIds::parse);
+        let (list, lesson) = self.resolve(profiles, body)?;
+        let relists = !list.is_empty();
+        let plain = !relists && fleet::has_no_query(message);
         if !plain && self.is_behind() {
             return Err(Refusal::Behind);
         }
         let mut links = registration.links;
         let mut interned = registration.parameters;
-        if parameters.has_object_list {
-            links = self.intern_links(body, version)?;
+        if relists {
+            links = self.intern_links(&list, version)?;
         }
         let faults = old_faults.union(parameters.faults);
         if faults != old_faults || !fleet::has_no_query(message) {
@@ -337,7 +345,7 @@ impl Shard {
                     lifetime = self.parameters.get(merged).lifetime;
                 }
                 Err(error) => {
-                    if parameters.has_object_list {
+                    if relists {
                         self.lists.release(links);
                     }
                     return Err(error);
@@ -346,13 +354,14 @@ impl Shard {
         }
         let relisted = links != registration.links;
         let changed = moved || relisted || interned != registration.parameters;
-        if parameters.has_object_list {
+        if relists {
             // One count too many when it is the same list, the old one otherwise.
             self.lists.release(registration.links);
         }
         if interned != registration.parameters {
             self.parameters.release(registration.parameters);
         }
+        self.learn_profile(lesson, &list);
         let deadline = lifetime_end(now, lifetime);
         self.registry.set_deadline(slot, deadline);
         if let Some(registration) = self.registry.get_mut(slot) {
@@ -498,7 +507,7 @@ impl Shard {
     /// The device has its 2.01: requests may follow (Core 1.2 §6.2.1).
     fn open(&mut self, now: Instant, slot: u32, rng: &mut dyn Rng) {
         if let Some(registration) = self.registry.get_mut(slot) {
-            registration.flags &= !HELD;
+            registration.flags &= !(HELD | OVERTOOK);
         }
         self.wake(now, slot, rng);
     }

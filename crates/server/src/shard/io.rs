@@ -311,6 +311,18 @@ pub enum Persist {
     },
     /// Replace the last known values of a wish.
     Values(StoredValues),
+    /// Keep what a Profile ID stands for.
+    Profile {
+        /// The Profile ID.
+        id: String,
+        /// Object list (link-format).
+        links: String,
+    },
+    /// Forget a Profile ID.
+    RemoveProfile {
+        /// The Profile ID.
+        id: String,
+    },
     /// Keep what a device sent.
     Send(StoredSend),
     /// Forget what a device sent.

@@ -54,6 +54,7 @@ mod names;
 mod observe;
 mod outputs;
 mod prepare;
+mod profile;
 mod queue;
 mod receive;
 mod registry;

@@ -284,7 +284,11 @@ impl Shard {
             }
             None => {
                 // Ends an observation that nobody knows any more (RFC 7641 §3.6).
-                self.counters.unknown_token += 1;
+                if self.registry.at(from).next().is_some() {
+                    self.counters.unknown_token += 1;
+                } else {
+                    self.counters.unknown_address += 1;
+                }
                 let length = self.endpoint.reject(&reply_to, &mut self.out);
                 self.transmit_out(from, length);
             }

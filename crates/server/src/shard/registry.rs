@@ -44,6 +44,9 @@ const V4: u8 = 1;
 pub(super) const HELD: u8 = 1 << 1;
 /// A device in queue mode that did not answer, or has not spoken since the restart.
 pub(super) const ASLEEP: u8 = 1 << 2;
+/// How many registrations before this one were replaced on their way to the store, in two bits.
+pub(super) const OVERTOOK: u8 = 3 << OVERTOOK_SHIFT;
+const OVERTOOK_SHIFT: u8 = 4;
 const FREE: u8 = 1 << 7;
 
 impl Registration {
@@ -64,6 +67,16 @@ impl Registration {
             ip = Ipv6Addr::from(octets);
         }
         SocketAddr::V6(SocketAddrV6::new(ip, self.port, 0, scope))
+    }
+
+    /// The flags of a registration that replaces this one; `None` when so many replaced each other
+    /// on their way to the store already that the next must wait.
+    pub(super) fn overtaken(&self) -> Option<u8> {
+        if self.flags & HELD == 0 {
+            return Some(0);
+        }
+        let count = (self.flags & OVERTOOK) >> OVERTOOK_SHIFT;
+        (count < 3).then_some((count + 1) << OVERTOOK_SHIFT)
     }
 
     fn set_address(&mut self, address: SocketAddr) {

@@ -44,6 +44,13 @@ pub enum Stored {
     Wish(StoredWish),
     /// Last known values of a wish.
     Values(StoredValues),
+    /// What a Profile ID stands for.
+    Profile {
+        /// The Profile ID.
+        id: String,
+        /// Object list (link-format).
+        links: String,
+    },
     /// What a device sent; of one device in the order of the numbers.
     Send(StoredSend),
     /// What is known about the awake time of a device.
@@ -60,7 +67,7 @@ pub enum Stored {
 /// what was removed lately, has no effect. So a shard that lost a registration to another one
 /// cannot overwrite it with a late change.
 pub trait Store: Send {
-    /// Hands over everything that is stored: registrations, wishes, values, Sends,
+    /// Hands over everything that is stored: registrations, wishes, values, Profile IDs, Sends,
     /// awake times, operations.
     ///
     /// # Errors

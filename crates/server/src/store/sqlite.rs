@@ -64,6 +64,13 @@ const MIGRATIONS: &[&str] = &[
 ",
     crate::firmware::MIGRATION,
     sends::MIGRATION,
+    "
+    -- Object lists by Profile ID, learned from devices that gave both.
+    CREATE TABLE profiles (
+        id TEXT PRIMARY KEY,
+        links TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -217,6 +224,12 @@ impl Store for SqliteStore {
         if let Some(whole) = current {
             visit(Stored::Values(whole));
         }
+        let mut query = self.connection.prepare("SELECT id, links FROM profiles")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, links) = (row.get(0)?, row.get(1)?);
+            visit(Stored::Profile { id, links });
+        }
         sends::load(&self.connection, visit)?;
         operations::load(&self.connection, visit)
     }
@@ -308,6 +321,16 @@ fn write(
             Persist::RemoveWish { endpoint, id } => {
                 remove_values.execute(params![endpoint, column(*id)])?;
                 remove_wish.execute(params![endpoint, column(*id)])?;
+            }
+            Persist::Profile { id, links } => {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO profiles VALUES (?1, ?2)")?
+                    .execute(params![id, links])?;
+            }
+            Persist::RemoveProfile { id } => {
+                transaction
+                    .prepare_cached("DELETE FROM profiles WHERE id = ?1")?
+                    .execute(params![id])?;
             }
             Persist::Send(new) => sends.write(new)?,
             Persist::RemoveSends { endpoint, through } => sends.remove(endpoint, *through)?,

@@ -151,6 +151,7 @@ fn bytes_of(changes: &[Change]) -> usize {
     let one = |change: &Change| match &change.change {
         Persist::Registration(stored) => SMALL + stored.parameters.len() + stored.links.len(),
         Persist::Values(stored) => SMALL + stored.records.iter().map(record_bytes).sum::<usize>(),
+        Persist::Profile { id, links } => SMALL + id.len() + links.len(),
         Persist::Send(stored) => {
             SMALL + stored.sent.records.iter().map(record_bytes).sum::<usize>()
         }
@@ -162,6 +163,7 @@ fn bytes_of(changes: &[Change]) -> usize {
         | Persist::RemoveWish { .. }
         | Persist::RemoveOperation(_)
         | Persist::RemoveSends { .. }
+        | Persist::RemoveProfile { .. }
         | Persist::AwakeTime(_) => SMALL,
     };
     changes.iter().map(one).sum()

@@ -137,7 +137,10 @@ pub fn restart(world: &World, durable: u64) -> World {
             }
             Persist::AwakeTime(awake) => next.shard.restore_awake_time(awake),
             Persist::Send(stored) => next.shard.restore_send(stored.clone()),
-            Persist::RemoveWish { .. } | Persist::RemoveSends { .. } => {}
+            Persist::Profile { id, links } => next.shard.restore_profile(id, links),
+            Persist::RemoveWish { .. }
+            | Persist::RemoveSends { .. }
+            | Persist::RemoveProfile { .. } => {}
         }
     }
     for stored in registrations.values() {

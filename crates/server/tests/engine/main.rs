@@ -1,13 +1,16 @@
 //! The engine of a shard in virtual time, driven by raw bytes.
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
+mod codes;
 mod composite;
 mod durable;
 mod files;
+mod identity;
 mod message;
 mod observe;
 mod operation;
 mod operation_blocks;
+mod profile;
 mod queue;
 mod random;
 mod registration;

@@ -155,7 +155,11 @@ fn an_unknown_token_is_reset() {
     assert!(floats(&mut world).is_empty());
     assert_eq!(
         world.counter("notifications_dropped_total{reason=\"unknown_token\"}"),
-        5
+        4
+    );
+    assert_eq!(
+        world.counter("notifications_dropped_total{reason=\"unknown_address\"}"),
+        1
     );
 }
 

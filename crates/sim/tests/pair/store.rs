@@ -109,6 +109,8 @@ impl Store {
             Persist::RemoveOperation(id) => {
                 self.operations.remove(&id);
             }
+            // No device of the pair names a profile.
+            Persist::Profile { .. } | Persist::RemoveProfile { .. } => {}
             Persist::Send(new) => self.sends.push(new),
             Persist::RemoveSends { endpoint, through } => self
                 .sends
