@@ -133,7 +133,8 @@ impl World {
     fn turn(&mut self, input: &mut Input<'_>) {
         let peer = input.below(PEERS);
         match input.byte() % 20 {
-            0..=3 => self.register(peer, input),
+            0..=2 => self.register(peer, input),
+            3 => self.send(peer, input),
             4 => self.at_location(peer, input),
             5..=9 => self.answer(peer, input),
             10 => {
@@ -180,7 +181,7 @@ impl World {
         let version = input.choose(&["lwm2m=1.1", "lwm2m=1.0", "lwm2m=1.2", "lwm2m=9.9"]);
         writer.option(OptionNumber::URI_QUERY, version.as_bytes());
         if input.byte() > 200 {
-            let more = input.choose(&["b=UQ", "b=U", "Q", "b=UT", "sms=1", "pid=6:1", "x=y", "lt=2"]);
+            let more = input.choose(&["b=UQ", "b=U", "Q", "b=UT", "sms=1", "pid=6:1", "pid=\"6:1,6:2\"", "x=y", "lt=2"]);
             writer.option(OptionNumber::URI_QUERY, more.as_bytes());
         }
         if input.byte() > 220 {
@@ -202,6 +203,32 @@ impl World {
         self.receive(peer, &buffer[..length]);
     }
 
+    /// A Send, whole or in blocks.
+    fn send(&mut self, peer: usize, input: &mut Input<'_>) {
+        let id = self.id(input);
+        let ty = input.choose(&[Type::Confirmable, Type::Confirmable, Type::NonConfirmable]);
+        let mut buffer = [0; 400];
+        let mut writer = MessageWriter::new(&mut buffer, ty, Code::POST, id, &[9]);
+        writer.option(OptionNumber::URI_PATH, b"dp");
+        let (format, payload) = match input.byte() {
+            0..120 => (110, &br#"[{"bn":"/3/0/","n":"2","v":1},{"n":"6","t":-5,"v":2}]"#[..]),
+            120..180 => (112, b"\x81\xA2\x00\x66/3/0/6\x02\x01"),
+            180..220 => (11544, b"\xA1\x03\xA1\x00\xA1\x06\x01"),
+            _ => {
+                let format = input.choose(&[110, 112, 11544, 0, 320]);
+                let length = input.below(60);
+                (format, input.slice(length))
+            }
+        };
+        writer.uint(OptionNumber::CONTENT_FORMAT, format);
+        if input.byte() > 220 {
+            writer.uint(OptionNumber::BLOCK1, u32::from(input.byte()));
+        }
+        writer.payload(payload);
+        let Ok(length) = writer.finish() else { return };
+        self.receive(peer, &buffer[..length]);
+    }
+
     /// Update, De-register, or something else at a location.
     fn at_location(&mut self, peer: usize, input: &mut Input<'_>) {
         let id = self.id(input);
@@ -216,7 +243,7 @@ impl World {
             writer.uint(OptionNumber::CONTENT_FORMAT, 40);
         }
         if input.byte() > 150 {
-            let query = input.choose(&["lt=2", "lt=60", "b=U", "Q", "lt=-1", "ep=x"]);
+            let query = input.choose(&["lt=2", "lt=60", "b=U", "Q", "lt=-1", "ep=x", "pid=6:1"]);
             writer.option(OptionNumber::URI_QUERY, query.as_bytes());
         }
         if input.byte() > 200 {
@@ -341,7 +368,18 @@ impl World {
                     .iter()
                     .map(|(name, value)| ((*name).to_owned(), Some(*value)))
                     .collect();
-                Command::AddWish { id, endpoint, observed: Observed::path(path(input)).with_attributes(attributes) }
+                let observed = if input.byte() > 150 {
+                    Observed::composite((0..input.below(4)).map(|_| path(input)).collect())
+                } else {
+                    Observed::path(path(input))
+                };
+                let parameters = input.choose(&[&[][..], &[], &[("pmin", 1.0)], &[("st", -1.0)]]);
+                let parameters = parameters
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), Some(*value)))
+                    .collect();
+                let observed = Observed { parameters, ..observed.with_attributes(attributes) };
+                Command::AddWish { id, endpoint, observed }
             }
             5 => {
                 name = "remove wish";
@@ -364,6 +402,10 @@ impl World {
                 let seconds = input.bool().then_some(u32::from(input.byte()));
                 Command::SetAwakeTime { id, endpoint, seconds }
             }
+            11 => {
+                name = "sends";
+                Command::Sends { id, endpoint, limit: input.below(5) }
+            }
             8 if input.byte() > 200 => {
                 self.handle(ShardInput::Command(Command::Evict {
                     endpoint,
@@ -379,7 +421,20 @@ impl World {
                         .map(|_| OwnedRecord::new(crate::path(input), value(input)))
                         .collect::<Vec<_>>()
                 };
-                let operation = match input.byte() % 10 {
+                let operation = match input.byte() % 12 {
+                    9 => Operation::ReadComposite {
+                        paths: (0..input.below(4))
+                            .map(|_| OwnedRecord { path: crate::path(input), time: None, value: None })
+                            .collect(),
+                        accept,
+                    },
+                    10 => {
+                        let mut body = records(input);
+                        if let Some(record) = body.first_mut().filter(|_| input.bool()) {
+                            record.value = None;
+                        }
+                        Operation::WriteComposite { body }
+                    }
                     0 | 1 => Operation::Read { path, accept },
                     2 => Operation::Discover { path, depth: input.bool().then_some(input.byte() % 5) },
                     3 | 4 => {

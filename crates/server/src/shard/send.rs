@@ -145,7 +145,7 @@ impl Shard {
                 return Err(Refused(Code::NOT_FOUND, why));
             };
             let instance = path.instance_id();
-            if !instance.is_some_and(|id| object.instances.binary_search(&id).is_ok()) {
+            if instance.is_none_or(|id| object.instances.binary_search(&id).is_err()) {
                 let instance = path.truncated(Level::ObjectInstance);
                 return Err(bad(format!("{instance} is not registered")));
             }
