@@ -59,7 +59,7 @@ impl Ring {
         }
         while self.bytes.len() - self.used < needed {
             let oldest = HEADER + usize::from(self.length_at(self.start));
-            self.start = (self.start + oldest) % self.bytes.len();
+            self.start = self.wrap(self.start + oldest);
             self.used -= oldest;
         }
         let header = Header::write(at, direction, peer, length);
@@ -67,9 +67,18 @@ impl Ring {
         self.put(datagram);
     }
 
+    /// A place that may lie behind the end, at most once around; a division would cost as much as
+    /// the copy.
+    fn wrap(&self, at: usize) -> usize {
+        match at.checked_sub(self.bytes.len()) {
+            Some(wrapped) => wrapped,
+            None => at,
+        }
+    }
+
     /// Appends bytes for which there is room.
     fn put(&mut self, bytes: &[u8]) {
-        let at = (self.start + self.used) % self.bytes.len();
+        let at = self.wrap(self.start + self.used);
         let (first, second) = bytes.split_at(bytes.len().min(self.bytes.len() - at));
         self.bytes[at..at + first.len()].copy_from_slice(first);
         self.bytes[..second.len()].copy_from_slice(second);
@@ -78,7 +87,7 @@ impl Ring {
 
     /// Reads `into.len()` bytes that begin at `at`.
     fn get(&self, at: usize, into: &mut [u8]) {
-        let at = at % self.bytes.len();
+        let at = self.wrap(at);
         let (first, second) = into.split_at_mut(into.len().min(self.bytes.len() - at));
         first.copy_from_slice(&self.bytes[at..at + first.len()]);
         second.copy_from_slice(&self.bytes[..second.len()]);
