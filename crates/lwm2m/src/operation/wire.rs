@@ -260,11 +260,11 @@ impl<'a> WireOperation<'a> {
     }
 
     /// Writes the options of the request in their order, up to and with Accept. Block options
-    /// come behind them; the caller has chosen [`Operation::method`] as the code and adds
+    /// come behind them; the caller has chosen [`method`](super::Operation::method) as the code and adds
     /// [`body`](Self::body) as payload.
     ///
     /// To fetch the next blocks of a notification (RFC 7959 §3.4), write a
-    /// [`Read`](Operation::Read) of the same path and format.
+    /// [`Read`](super::Operation::Read) of the same path and format.
     pub fn write_options(&self, writer: &mut MessageWriter<'_>, root: &str) {
         match self {
             Self::Observe { .. } | Self::ObserveComposite { .. } => {
@@ -327,7 +327,7 @@ impl<'a> WireOperation<'a> {
         }
     }
 
-    /// Writes options and payload. The writer was made with [`Operation::method`] as the code.
+    /// Writes options and payload. The writer was made with [`method`](super::Operation::method) as the code.
     pub fn write_request(&self, writer: &mut MessageWriter<'_>, root: &str) {
         self.write_options(writer, root);
         if let Some(body) = self.body() {
