@@ -8,7 +8,7 @@ use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{ContentFormat, OwnedRecord, OwnedValue, Path};
 use dunlin_server::api::{
     AttributeChanges, Device as Registered, DeviceOperation, EventKind, Observed, OperateError,
-    OperateOptions, Outcome, Stats, Wish,
+    OperateOptions, Outcome, QueueOptions, Stats, Wish,
 };
 use dunlin_server::shard::{Command, Input, Reply};
 
@@ -44,6 +44,33 @@ impl Pair {
                 timeout: Duration::from_secs(240),
             },
         })
+    }
+
+    /// Queues an operation; its number once it is on disk, `None` when the server died before.
+    pub(crate) fn enqueue(&mut self, index: usize, operation: DeviceOperation) -> Option<u64> {
+        let endpoint = self.name(index);
+        let id = self.ask(&endpoint.clone(), |id| Command::Enqueue {
+            id,
+            endpoint,
+            operation,
+            queue: QueueOptions::default(),
+        });
+        self.seconds(1);
+        match self.reply(id) {
+            Some(Reply::Queued(queued)) => Some(queued.expect("there is room").0.id),
+            None => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn set_awake_time(&mut self, index: usize, seconds: u32) {
+        let endpoint = self.name(index);
+        let id = self.ask(&endpoint.clone(), |id| Command::SetAwakeTime {
+            id,
+            endpoint,
+            seconds: Some(seconds),
+        });
+        assert!(matches!(self.reply(id), Some(Reply::AwakeTimeSet(true))));
     }
 
     /// Waits for the outcome of an operation.

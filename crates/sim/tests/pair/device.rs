@@ -95,6 +95,10 @@ pub(crate) struct Device {
     pub events: Vec<(Instant, Event)>,
     /// Grows with each restart: outputs of the life before are void.
     pub life: u32,
+    /// Whether its radio is off whenever the engine says that it may be.
+    pub dozes: bool,
+    /// Asleep: it hears nothing.
+    pub deaf: bool,
     /// Restarting until then.
     pub boots_at: Option<Instant>,
 }
@@ -115,6 +119,8 @@ impl Device {
             config,
             events: Vec::new(),
             life: 0,
+            dozes: false,
+            deaf: false,
             boots_at: None,
         }
     }

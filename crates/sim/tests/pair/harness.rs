@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use dunlin_client::{Input as ClientInput, Output as ClientOutput, RegistrationState, Version};
+use dunlin_client::{
+    Event as ClientEvent, Input as ClientInput, Output as ClientOutput, RegistrationState, Version,
+};
 use dunlin_coap::{Code, Instant, Message, MessageWriter, OptionNumber, Rng, Type};
 use dunlin_lwm2m::definition::ResourceType;
 use dunlin_lwm2m::model::Models;
@@ -427,7 +429,10 @@ impl Pair {
         while let Some(output) = outputs.next() {
             match output {
                 ClientOutput::Transmit { to, bytes } => todo.push((to, bytes.to_vec())),
-                ClientOutput::Event(event) => device.events.push((self.now, event)),
+                ClientOutput::Event(event) => {
+                    device.deaf |= device.dozes && matches!(event, ClientEvent::MaySleep);
+                    device.events.push((self.now, event));
+                }
             }
         }
         drop(outputs);
@@ -439,9 +444,11 @@ impl Pair {
         );
         for (to, bytes) in todo {
             self.point();
-            if self.devices[index].life != life {
+            let device = &mut self.devices[index];
+            if device.life != life {
                 return;
             }
+            device.deaf &= !device.dozes;
             self.transmit(host, to, &bytes);
         }
     }
@@ -465,7 +472,9 @@ impl Pair {
             return self.shard_input(shard, Input::Datagram { from, bytes });
         }
         let index = self.devices.iter().position(|device| device.host == to);
-        if let Some(index) = index {
+        if let Some(index) = index
+            && !self.devices[index].deaf
+        {
             self.device_input(index, ClientInput::Datagram { from, bytes });
         }
     }

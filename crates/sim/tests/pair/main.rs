@@ -13,6 +13,7 @@ mod device_restart;
 mod life;
 mod observation;
 mod operations;
+mod queue;
 mod rebinding;
 mod registration;
 mod server_crash;
