@@ -54,6 +54,11 @@ pub(crate) struct ServeArgs {
     /// the OMA registry; they take precedence over those that dunlin brings along
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
+    /// How long a device in queue mode is expected to stay awake after each of its messages, until
+    /// something is said or learned about it
+    #[arg(long, value_name = "SECONDS", default_value_t = 93,
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    awake_time: u64,
     /// Keep each shard on a CPU of its own; for machines that do little else
     #[arg(long)]
     pin: bool,
@@ -112,6 +117,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
             advertise: args.advertise.clone(),
             ..FirmwareConfig::default()
         },
+        awake_time: Duration::from_secs(args.awake_time),
         ..ServerConfig::default()
     })?;
     tokio::runtime::Builder::new_multi_thread()

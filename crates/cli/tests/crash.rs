@@ -4,7 +4,7 @@
 //! After each restart every registration whose 2.01 arrived must be listed, its location must work,
 //! and a read must reach the device at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -88,8 +88,8 @@ impl Drop for Server {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
-        let name = format!("dunlin-crash-{}", std::process::id());
+    fn new(what: &str) -> Self {
+        let name = format!("dunlin-crash-{what}-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let _ = std::fs::remove_dir_all(&folder);
         Self(folder)
@@ -207,7 +207,7 @@ fn register_until_killed(mut server: Server, next: &AtomicU32) -> Vec<(String, R
 
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
-    let folder = Folder::new();
+    let folder = Folder::new("registrations");
     let next = AtomicU32::new(0);
     let mut acknowledged = BTreeMap::new();
     for round in 1..=ROUNDS {
@@ -256,4 +256,165 @@ fn what_was_acknowledged_survives_kill_9() {
         }
     }
     println!("{} acknowledged, none lost", acknowledged.len());
+}
+
+/// Queues an operation; its number if that was acknowledged.
+fn enqueue(api: &str, body: &str) -> Option<String> {
+    let url = format!("{api}/devices/sleeper/operations?away=true");
+    let mut answer = ureq::post(&url).send(body).ok()?;
+    let operation: Value = answer.body_mut().read_json().ok()?;
+    Some(operation["id"].as_str()?.to_owned())
+}
+
+/// A device that carries out what it is asked until `stop`, and counts its executions.
+fn carry_out(
+    socket: &UdpSocket,
+    stop: &AtomicBool,
+    carried_out: &AtomicU32,
+    executed: &mut BTreeSet<Vec<u8>>,
+) {
+    let tick = Some(Duration::from_millis(20));
+    socket.set_read_timeout(tick).unwrap();
+    let mut request = [0; 512];
+    while !stop.load(Ordering::Relaxed) {
+        let Ok((count, from)) = socket.recv_from(&mut request) else {
+            continue;
+        };
+        let message = Message::parse(&request[..count]).unwrap();
+        let code = match message.code {
+            Code::GET => Code::CONTENT,
+            Code::POST => Code::CHANGED,
+            _ => continue,
+        };
+        if message.code == Code::POST {
+            executed.insert(message.token.to_vec());
+        }
+        let mut buffer = [0; 256];
+        let (id, ty) = (message.message_id, Type::Acknowledgement);
+        let mut writer = MessageWriter::new(&mut buffer, ty, code, id, message.token);
+        if code == Code::CONTENT {
+            writer.uint(OptionNumber::CONTENT_FORMAT, 0);
+            writer.payload(b"Dunlin");
+        }
+        let length = writer.finish().unwrap();
+        socket.send_to(&buffer[..length], from).unwrap();
+        carried_out.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits until it is so.
+fn until(mut is_so: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(std::time::Instant::now() < end, "it does not come to pass");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Queued operations, their order and their results over three kills: while they are queued, while
+/// they are carried out, and afterwards.
+#[test]
+fn queued_operations_and_results_survive_kill_9() {
+    const READ: &str = r#"{"operation":"read","path":"/3/0/0"}"#;
+    const EXECUTE: &str = r#"{"operation":"execute","path":"/3/0/4"}"#;
+    let folder = Folder::new("queue");
+    let mut server = Server::start(&folder.0);
+    let api = server.api.clone();
+    let taken = [AtomicU32::new(0), AtomicU32::new(0)];
+    let acknowledged = std::thread::scope(|scope| {
+        let callers = [READ, EXECUTE]
+            .into_iter()
+            .zip(&taken)
+            .map(|(body, taken)| {
+                let api = &api;
+                scope.spawn(move || {
+                    let ids = (0..100).map_while(|_| {
+                        let id = enqueue(api, body)?;
+                        taken.fetch_add(1, Ordering::Relaxed);
+                        Some(id)
+                    });
+                    ids.collect::<Vec<_>>()
+                })
+            });
+        let callers: Vec<_> = callers.collect();
+        until(|| taken.iter().all(|taken| taken.load(Ordering::Relaxed) > 9));
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        let acknowledged = callers.into_iter().map(|caller| caller.join().unwrap());
+        acknowledged.collect::<Vec<_>>()
+    });
+    let [reads, executes] = [&acknowledged[0], &acknowledged[1]];
+    drop(server);
+
+    let operation =
+        |server: &Server, id: &String| server.get(&format!("/devices/sleeper/operations/{id}"));
+    let mut server = Server::start(&folder.0);
+    for id in reads.iter().chain(executes) {
+        assert_eq!(operation(&server, id)["state"], "queued");
+    }
+    let Registered { socket, location } = register(server.coap, "sleeper").expect("it is up");
+    let mut executed = BTreeSet::new();
+    let (stop, carried_out) = (AtomicBool::new(false), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        let device = scope.spawn(|| carry_out(&socket, &stop, &carried_out, &mut executed));
+        until(|| carried_out.load(Ordering::Relaxed) > 4);
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        stop.store(true, Ordering::Relaxed);
+        device.join().unwrap();
+    });
+    drop(server);
+
+    let server = Server::start(&folder.0);
+    stop.store(false, Ordering::Relaxed);
+    let queued = "/devices/sleeper/operations?state=queued";
+    let sent = "/devices/sleeper/operations?state=sent";
+    std::thread::scope(|scope| {
+        let device = scope.spawn(|| {
+            socket
+                .set_read_timeout(Some(Duration::from_millis(1500)))
+                .unwrap();
+            // The Update wakes it up; its answer is lost among the operations.
+            let mut buffer = [0; 512];
+            let ty = Type::Confirmable;
+            let mut writer = MessageWriter::new(&mut buffer, ty, Code::POST, 9, b"up");
+            for segment in &location {
+                writer.option(OptionNumber::URI_PATH, segment);
+            }
+            let length = writer.finish().unwrap();
+            socket.send_to(&buffer[..length], server.coap).unwrap();
+            carry_out(&socket, &stop, &carried_out, &mut executed);
+        });
+        let is_empty = |path: &str| server.get(path)["items"].as_array().unwrap().is_empty();
+        until(|| is_empty(queued) && is_empty(sent));
+        stop.store(true, Ordering::Relaxed);
+        device.join().unwrap();
+    });
+    // The number of operations is not bounded by what was acknowledged: the last call of each may
+    // have been taken without an answer.
+    let all = server.get("/devices/sleeper/operations?limit=1000");
+    let all = all["items"].as_array().unwrap();
+    let (mut done, mut unknown) = (0, 0);
+    for operation in all.iter().filter(|found| found["operation"] == "execute") {
+        match operation["state"].as_str().unwrap() {
+            "done" => done += 1,
+            _ => {
+                assert_eq!(
+                    operation["error"]["title"], "Outcome unknown",
+                    "{operation}"
+                );
+                unknown += 1;
+            }
+        }
+    }
+    assert!(unknown <= 1, "one was on its way");
+    assert!((done..=done + unknown).contains(&executed.len()));
+    for id in reads {
+        let read = operation(&server, id);
+        assert_eq!(read["result"]["records"][0]["value"], "Dunlin", "{read}");
+    }
+    drop(server);
+    let server = Server::start(&folder.0);
+    let again = server.get("/devices/sleeper/operations?limit=1000");
+    assert_eq!(again["items"].as_array().unwrap(), all);
 }

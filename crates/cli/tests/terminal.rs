@@ -61,10 +61,13 @@ fn devices_are_listed_and_shown() {
     assert_eq!(
         cells(lines[0]),
         [
-            "ENDPOINT", "VERSION", "BINDING", "LIFETIME", "ADDRESS", "OBJECTS"
+            "ENDPOINT", "VERSION", "BINDING", "LIFETIME", "STATE", "QUEUED", "ADDRESS", "OBJECTS"
         ]
     );
-    assert_eq!(cells(lines[1])[..5], ["demo-1", "1.1", "U", "60", "s"]);
+    assert_eq!(
+        cells(lines[1])[..7],
+        ["demo-1", "1.1", "U", "60", "s", "on", "0"]
+    );
     assert!(lines[1].ends_with("1 3 4 5 6 3303 3304 3311"), "{list}");
     assert_eq!(cells(lines[2])[..2], ["demo-2", "1.2"]);
     assert_eq!(lines[3..], ["2 of 2 devices"]);
@@ -88,6 +91,8 @@ fn devices_are_listed_and_shown() {
         "version 1.2",
         "lifetime 60",
         "queueMode false",
+        "state on",
+        "queued 0",
         "object 3303 version 1.1 /3303/0",
     ] {
         let row = cells(row);
@@ -444,4 +449,68 @@ fn images_are_kept_and_ordered() {
         json!({"id": "ba7816bf8f01cfea"})
     );
     server.fails(&["firmware", "remove", "abc"], "there is no image");
+}
+
+#[test]
+fn operations_are_queued_shown_and_cancelled() {
+    let server = Terminal::start();
+    // A device that is on answers at once, in its queue as well.
+    assert_eq!(
+        server.ok(&["read", "demo-1", "/3/0/0", "--queue", "--wait", "20"]),
+        "/3/0/0  Dunlin\n"
+    );
+    let write = ["write", "demo-1", "/1/0/1", "70", "--queue", "--wait", "20"];
+    assert_eq!(server.json(&write)["result"], json!({"code": "2.04"}));
+    let refused = ["read", "demo-1", "/9999", "--queue", "--wait", "20"];
+    server.fails(&refused, "4.04");
+    // One that is away gets it later.
+    let queued = server.ok(&[
+        "exec",
+        "meter 7",
+        "/3/0/4",
+        "--queue",
+        "--ttl",
+        "600",
+        "--priority",
+        "-2",
+    ]);
+    assert!(
+        queued.starts_with("operation 4 is queued for meter 7;"),
+        "{queued}"
+    );
+    let paths = ["read", "meter 7", "/3/0/0", "/1", "--queue"];
+    assert_eq!(server.json(&paths)["paths"], json!(["/3/0/0", "/1"]));
+    let list = server.ok(&["operations", "meter 7"]);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(cells(lines[0])[..4], ["ID", "STATE", "OPERATION", "PATH"]);
+    assert_eq!(
+        cells(lines[1])[..6],
+        ["5", "queued", "readComposite", "/3/0/0", "/1", "0"]
+    );
+    assert_eq!(
+        cells(lines[2])[..5],
+        ["4", "queued", "execute", "/3/0/4", "-2"]
+    );
+    let cancel = ["operations", "meter 7", "cancel", "4"];
+    assert_eq!(server.ok(&cancel), "operation 4 is cancelled\n");
+    server.fails(&cancel, "Too late (409)");
+    let shown = server.ok(&["operations", "meter 7", "show", "4"]);
+    for row in [
+        "id 4",
+        "operation execute",
+        "state cancelled",
+        "priority -2",
+    ] {
+        let row = cells(row);
+        assert!(shown.lines().any(|line| cells(line) == row), "{shown}");
+    }
+    let done = server.ok(&["operations", "demo-1", "show", "1"]);
+    assert!(done.ends_with("/3/0/0  Dunlin\n"), "{done}");
+    let state = ["operations", "demo-1", "list", "--state", "failed"];
+    assert_eq!(server.json(&state)["items"][0]["id"], "3");
+    server.fails(&["operations", "nobody"], "Unknown endpoint");
+    assert_eq!(server.ok(&["operations", "demo-1", "awake-time", "20"]), "");
+    assert_eq!(server.json(&["show", "demo-1"])["awakeTime"], 20);
+    assert_eq!(server.ok(&["operations", "demo-1", "awake-time"]), "");
+    assert_eq!(server.json(&["show", "demo-1"])["awakeTime"], 93);
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 use ureq::{Agent, http};
 
+use super::queue::Queueing;
 use crate::terminal::shown;
 
 /// A server's REST API.
@@ -14,10 +15,11 @@ pub(crate) struct Api {
     agent: Agent,
     base: String,
     timeout: Option<f64>,
+    queueing: Queueing,
 }
 
 impl Api {
-    pub(crate) fn new(base: &str, timeout: Option<f64>) -> Self {
+    pub(crate) fn new(base: &str, timeout: Option<f64>, queueing: Queueing) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
@@ -27,6 +29,7 @@ impl Api {
             agent,
             base: base.trim_end_matches('/').to_owned(),
             timeout,
+            queueing,
         }
     }
 
@@ -60,20 +63,28 @@ impl Api {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
+        if let Some(queued) = self.queueing.queued(method, url, query, body) {
+            return self.exchange("POST", &queued.url, Some(&queued.body));
+        }
         let mut query: Vec<String> = query
             .iter()
             .map(|(name, value)| format!("{name}={}", encode(value)))
             .collect();
         let waits = ["/data/", "/discover/", "/attributes/", "/composite/"];
         let waits = waits.iter().any(|part| url.contains(part));
-        if let Some(timeout) = self.timeout.filter(|_| waits) {
-            query.push(format!("timeout={timeout}"));
+        if waits {
+            query.extend(self.timeout.map(|timeout| format!("timeout={timeout}")));
+            query.extend(self.queueing.query());
         }
         let url = if query.is_empty() {
             url.to_owned()
         } else {
             format!("{url}?{}", query.join("&"))
         };
+        self.exchange(method, &url, body)
+    }
+
+    fn exchange(&self, method: &str, url: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let text = body.map(Value::to_string).unwrap_or_default();
         let request = http::Request::builder()
             .method(method)

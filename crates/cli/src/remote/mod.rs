@@ -6,6 +6,7 @@ mod composite;
 mod firmware;
 mod observe;
 mod print;
+mod queue;
 mod trace;
 
 use anyhow::{Context, bail};
@@ -65,6 +66,8 @@ pub(crate) enum Command {
         /// json, lwm2m-cbor or a number
         #[arg(long)]
         format: Option<String>,
+        #[command(flatten)]
+        queueing: queue::Queueing,
     },
     /// Write a resource, parts of an instance, or resources anywhere at once
     #[command(
@@ -92,6 +95,8 @@ pub(crate) enum Command {
         /// Content format to write in
         #[arg(long)]
         format: Option<String>,
+        #[command(flatten)]
+        queueing: queue::Queueing,
     },
     /// Execute a resource
     #[command(
@@ -105,6 +110,8 @@ pub(crate) enum Command {
         path: String,
         /// Arguments, as in 0='x',1
         arguments: Option<String>,
+        #[command(flatten)]
+        queueing: queue::Queueing,
     },
     /// Create an instance of an object
     #[command(after_help = "Example:\n  dunlin create demo-1 /3303/7 /3303/7/5750=kitchen")]
@@ -115,6 +122,8 @@ pub(crate) enum Command {
         path: String,
         /// PATH=VALUE pairs; a path without a leading slash is below the instance
         values: Vec<String>,
+        #[command(flatten)]
+        queueing: queue::Queueing,
     },
     /// Delete an instance
     Delete {
@@ -122,6 +131,8 @@ pub(crate) enum Command {
         endpoint: String,
         /// As in /3303/7
         path: String,
+        #[command(flatten)]
+        queueing: queue::Queueing,
     },
     /// Discover what is there, with attributes
     Discover {
@@ -129,6 +140,8 @@ pub(crate) enum Command {
         endpoint: String,
         /// As in /3/0
         path: String,
+        #[command(flatten)]
+        queueing: queue::Queueing,
     },
     /// Set or unset attributes
     #[command(after_help = "Example:\n  dunlin attributes demo-1 /3303/0/5700 pmin=10 gt=")]
@@ -140,6 +153,8 @@ pub(crate) enum Command {
         /// NAME=NUMBER sets, NAME= unsets
         #[arg(required = true)]
         attributes: Vec<String>,
+        #[command(flatten)]
+        queueing: queue::Queueing,
     },
     /// Show what a device reported of its own accord (Send), newest first
     Sends {
@@ -176,6 +191,13 @@ pub(crate) enum Command {
     /// Firmware images, and bringing them to devices
     #[command(subcommand)]
     Firmware(firmware::Command),
+    /// Show the queue of a device: operations that wait until it is awake, and their results
+    #[command(
+        after_help = "Examples:\n  dunlin write demo-1 /1/0/1 120 --queue --ttl 86400\n  \
+        dunlin operations demo-1\n  dunlin operations demo-1 show 17\n  \
+        dunlin operations demo-1 cancel 17\n  dunlin operations demo-1 awake-time 20"
+    )]
+    Operations(queue::OperationsArgs),
     /// Show the latest messages between a device and the server, explained
     #[command(
         after_help = "Shows what was said before it was asked for as well, also of a device whose \
@@ -185,8 +207,24 @@ pub(crate) enum Command {
     Trace(trace::TraceArgs),
 }
 
+impl Command {
+    /// How the operation waits when the device sleeps.
+    fn queueing(&self) -> queue::Queueing {
+        match self {
+            Self::Read { queueing, .. }
+            | Self::Write { queueing, .. }
+            | Self::Exec { queueing, .. }
+            | Self::Create { queueing, .. }
+            | Self::Delete { queueing, .. }
+            | Self::Discover { queueing, .. }
+            | Self::Attributes { queueing, .. } => queueing.clone(),
+            _ => queue::Queueing::default(),
+        }
+    }
+}
+
 pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
-    let api = Api::new(&remote.api, remote.timeout);
+    let api = Api::new(&remote.api, remote.timeout, command.queueing());
     let (answer, print): (Value, fn(&Value) -> String) = match command {
         Command::Devices { query, limit } => (devices(&api, query, limit)?, print::devices),
         Command::Show { endpoint } => (api.get(&api.device(&endpoint, ""), &[])?, print::device),
@@ -194,6 +232,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             endpoint,
             paths,
             format,
+            ..
         } => {
             let format = pairs("format", format);
             let answer = if let [path] = &paths[..] {
@@ -210,6 +249,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             remove,
             update,
             format,
+            ..
         } => {
             let Some(path) = path.as_ref().filter(|path| !path.contains('=')) else {
                 if update {
@@ -236,6 +276,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             endpoint,
             path,
             arguments,
+            ..
         } => {
             let url = api.of_device(&endpoint, "data", &path);
             let body = arguments.map(|arguments| json!({ "arguments": arguments }));
@@ -245,12 +286,13 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             endpoint,
             path,
             values,
+            ..
         } => (create(&api, &endpoint, &path, &values)?, print::code),
-        Command::Delete { endpoint, path } => {
+        Command::Delete { endpoint, path, .. } => {
             let url = api.of_device(&endpoint, "data", &path);
             (api.send("DELETE", &url, &[], None)?, print::code)
         }
-        Command::Discover { endpoint, path } => {
+        Command::Discover { endpoint, path, .. } => {
             let url = api.of_device(&endpoint, "discover", &path);
             (api.get(&url, &[])?, print::links)
         }
@@ -258,12 +300,14 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             endpoint,
             path,
             attributes,
+            ..
         } => {
             let url = api.of_device(&endpoint, "attributes", &path);
             let body = Value::Object(parse_attributes(&attributes)?);
             (api.send("PUT", &url, &[], Some(&body))?, print::code)
         }
         Command::Firmware(command) => return firmware::run(&api, command, remote.json),
+        Command::Operations(args) => return queue::run(&api, remote, args),
         Command::Trace(args) => return trace::run(&api, &args, remote.json),
         Command::Sends { endpoint, limit } => {
             let url = api.device(&endpoint, "/sends");
@@ -302,6 +346,8 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
 fn show(remote: &Remote, answer: &Value, print: fn(&Value) -> String) -> anyhow::Result<()> {
     if remote.json {
         print::out(&(terminal::json(answer, true) + "\n"))
+    } else if queue::is_operation(answer) {
+        queue::show_operation(answer, print)
     } else {
         print::out(&print(answer))
     }

@@ -81,7 +81,7 @@ fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
 pub(super) fn devices(answer: &Value) -> String {
     let mut rows = vec![
         [
-            "ENDPOINT", "VERSION", "BINDING", "LIFETIME", "ADDRESS", "OBJECTS",
+            "ENDPOINT", "VERSION", "BINDING", "LIFETIME", "STATE", "QUEUED", "ADDRESS", "OBJECTS",
         ]
         .map(str::to_owned)
         .to_vec(),
@@ -95,12 +95,23 @@ pub(super) fn devices(answer: &Value) -> String {
             word(&device["version"]),
             word(&device["binding"]),
             format!("{} s", device["lifetime"]),
+            awake(device).to_owned(),
+            device["queued"].to_string(),
             word(&device["address"]),
             objects.join(" "),
         ]);
     }
     let count = format!("{} of {} devices\n", rows.len() - 1, answer["total"]);
     table(&rows) + &count
+}
+
+/// Whether a device takes requests.
+fn awake(device: &Value) -> &'static str {
+    match (device["queueMode"] == true, device["awake"] == true) {
+        (false, _) => "on",
+        (true, true) => "awake",
+        (true, false) => "asleep",
+    }
 }
 
 pub(super) fn device(answer: &Value) -> String {
@@ -117,6 +128,14 @@ pub(super) fn device(answer: &Value) -> String {
     ] {
         rows.push(vec![name.to_owned(), word(&answer[name])]);
     }
+    rows.push(vec!["state".to_owned(), awake(answer).to_owned()]);
+    if answer["queueMode"] == true {
+        rows.push(vec![
+            "awake time".to_owned(),
+            format!("{} s", answer["awakeTime"]),
+        ]);
+    }
+    rows.push(vec!["queued".to_owned(), answer["queued"].to_string()]);
     for (name, field) in [
         ("registered", "registeredAt"),
         ("updated", "updatedAt"),
@@ -245,6 +264,93 @@ pub(super) fn update(update: &Value) -> String {
         row("finished", utc(&update["finishedAt"]));
     }
     table(&rows)
+}
+
+pub(super) fn operations(answer: &Value) -> String {
+    let mut rows = vec![
+        [
+            "ID",
+            "STATE",
+            "OPERATION",
+            "PATH",
+            "PRIORITY",
+            "CREATED",
+            "ATTEMPTS",
+            "RESULT",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for operation in items(answer, "items") {
+        let result = match (&operation["result"], &operation["error"]) {
+            (Value::Null, Value::Null) => String::new(),
+            (Value::Null, error) => word(&error["title"]),
+            (result, _) => word(&result["code"]),
+        };
+        rows.push(vec![
+            word(&operation["id"]),
+            word(&operation["state"]),
+            word(&operation["operation"]),
+            paths(operation),
+            operation["priority"].to_string(),
+            utc(&operation["createdAt"]),
+            operation["attempts"].to_string(),
+            result,
+        ]);
+    }
+    if rows.len() == 1 {
+        return "(nothing there)\n".to_owned();
+    }
+    table(&rows)
+}
+
+/// The path of an operation, or those of a composite.
+fn paths(operation: &Value) -> String {
+    let several: Vec<String> = items(operation, "paths").map(word).collect();
+    if several.is_empty() {
+        return word(&operation["path"]);
+    }
+    several.join(" ")
+}
+
+pub(super) fn operation(answer: &Value) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for name in ["id", "endpoint", "operation"] {
+        rows.push(vec![name.to_owned(), word(&answer[name])]);
+    }
+    rows.push(vec!["path".to_owned(), paths(answer)]);
+    for name in ["state", "priority", "attempts"] {
+        rows.push(vec![name.to_owned(), word(&answer[name])]);
+    }
+    for (name, field) in [
+        ("created", "createdAt"),
+        ("expires", "expiresAt"),
+        ("finished", "finishedAt"),
+    ] {
+        if !answer[field].is_null() {
+            rows.push(vec![name.to_owned(), utc(&answer[field])]);
+        }
+    }
+    if !answer["error"].is_null() {
+        let (title, detail) = (&answer["error"]["title"], &answer["error"]["detail"]);
+        let error = format!("{}: {}", word(title), word(detail));
+        rows.push(vec!["error".to_owned(), error]);
+    }
+    let result = &answer["result"];
+    if !result.is_null() {
+        rows.push(vec![
+            "result".to_owned(),
+            code(result).trim_end().to_owned(),
+        ]);
+    }
+    let mut text = table(&rows);
+    if result["records"].is_array() {
+        text += &records(result);
+    }
+    if result["links"].is_array() {
+        text += &links(result);
+    }
+    text
 }
 
 /// A message of a trace: a line, and below it what the line does not tell.

@@ -78,12 +78,8 @@ impl Shard {
         if let Some(activity) = self.activities.get(index) {
             return activity.awake_time;
         }
-        let known = if self.uses_queue_mode(slot) {
-            let endpoint = self.registry.name(slot);
-            self.config.directory.operations().awake_time(endpoint)
-        } else {
-            AwakeTime::default()
-        };
+        let endpoint = self.registry.name(slot);
+        let known = self.config.directory.operations().awake_time(endpoint);
         known.seconds(self.config.awake_time)
     }
 
