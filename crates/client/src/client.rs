@@ -8,7 +8,6 @@ use dunlin_coap::{Instant, Rng, Stats, TransmissionParameters};
 use dunlin_lwm2m::{ContentFormat, Path, Version};
 use heapless::{Deque, String, Vec};
 
-use crate::access;
 use crate::account::Account;
 pub(crate) use crate::event::{Dropped, Event, Outcome, ReportId};
 use crate::object::{Instances, Objects};
@@ -198,36 +197,6 @@ pub struct Client<
     pub(crate) out_to: Option<SocketAddr>,
 }
 
-/// Why a server cannot be added or connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountError {
-    /// Every one of the `SERVERS` places is taken.
-    Full,
-    /// A Short Server ID is 1 to 65534, and each account has one of its own.
-    Id,
-    /// There is no account with this Short Server ID.
-    Unknown,
-    /// The last account stays: a client without a server is one to be made anew.
-    Last,
-    /// Another account is connected to this address. Without security nothing but the address tells
-    /// whose request a datagram is.
-    Address,
-}
-
-impl fmt::Display for AccountError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => "all places for servers are taken",
-            Self::Id => "a Short Server ID is 1 to 65534, and each server has one of its own",
-            Self::Last => "the last server cannot be removed",
-            Self::Unknown => "there is no server with this Short Server ID",
-            Self::Address => "another server has this address",
-        })
-    }
-}
-
-impl core::error::Error for AccountError {}
-
 impl<
     O: Objects,
     const SERVERS: usize,
@@ -278,58 +247,6 @@ impl<
         }
     }
 
-    /// Adds the account of a further server: an instance of the Server object, and one of the
-    /// Security object with the same Short Server ID. [`Client::connect_to`] begins.
-    pub fn add_server(&mut self, server: Server, rng: &mut dyn Rng) -> Result<(), AccountError> {
-        let id = server.short_server_id;
-        if !(1..u16::MAX).contains(&id) || self.account(id).is_some() {
-            return Err(AccountError::Id);
-        }
-        let tree = &mut self.shared.tree;
-        let security = Security {
-            short_server_id: Some(id),
-            ..Security::default()
-        };
-        let (instance, security_instance) = (tree.server.free_id(), tree.security.free_id());
-        let session = Session::new(instance, &self.shared.config, BODY, rng);
-        self.sessions
-            .push(session)
-            .map_err(|_| AccountError::Full)?;
-        let _has_room = tree.server.insert(instance, server);
-        let _has_room = tree.security.insert(security_instance, security);
-        Ok(())
-    }
-
-    /// Removes an account, without a word to the server: its instances of the Security and Server
-    /// objects, its observations and attributes, its entries in the Access Control object, and the
-    /// instances that it alone could access (Transport 1.2 §5.2.5). What it owned and others may
-    /// access gets a new owner. Call [`Client::deregister_from`] before, to take leave.
-    pub fn remove_server(&mut self, id: u16) -> Result<(), AccountError> {
-        let index = self.position(id).ok_or(AccountError::Unknown)?;
-        if self.sessions.len() == 1 {
-            return Err(AccountError::Last);
-        }
-        let session = self.sessions.remove(index);
-        let tree = &mut self.shared.tree;
-        tree.server.remove(session.instance);
-        let security = tree
-            .security
-            .iter()
-            .find(|(_, security)| !security.is_bootstrap && security.short_server_id == Some(id))
-            .map(|(instance, _)| instance);
-        if let Some(instance) = security {
-            tree.security.remove(instance);
-        }
-        access::forget_server(tree, id);
-        if self.out_to == session.address {
-            self.shared.out_length = 0;
-        }
-        // Another account may get these ids.
-        self.shared.rendered = None;
-        self.body_of = u16::MAX;
-        Ok(())
-    }
-
     /// Registers with the server at this address, from the first attempt on. Whatever was going on
     /// with it before is forgotten, attributes excepted.
     ///
@@ -342,37 +259,6 @@ impl<
         }
     }
 
-    /// The same for any account. Two accounts cannot have the same address.
-    pub fn connect_to(
-        &mut self,
-        now: Instant,
-        id: u16,
-        server: SocketAddr,
-    ) -> Result<(), AccountError> {
-        let index = self.position(id).ok_or(AccountError::Unknown)?;
-        let is_taken = self
-            .sessions
-            .iter()
-            .enumerate()
-            .any(|(other, session)| other != index && session.address == Some(server));
-        if is_taken {
-            return Err(AccountError::Address);
-        }
-        self.shared.is_offline = false;
-        if let Some(session) = self.sessions.get_mut(index) {
-            session.forget_fetching(&mut self.shared);
-            session.connect(now, server);
-        }
-        Ok(())
-    }
-
-    /// The place of a server's session.
-    fn position(&self, id: u16) -> Option<usize> {
-        self.sessions
-            .iter()
-            .position(|session| session.id(&self.shared) == id)
-    }
-
     /// De-registers from every server, and then does nothing until [`Client::connect`].
     pub fn deregister(&mut self) {
         for session in &mut self.sessions {
@@ -380,26 +266,11 @@ impl<
         }
     }
 
-    /// De-registers from one server.
-    pub fn deregister_from(&mut self, id: u16) -> Result<(), AccountError> {
-        let session = self.session_mut(id)?;
-        session.registration.deregister_soon();
-        Ok(())
-    }
-
     /// Sends an Update to every server as soon as possible.
     pub fn update(&mut self, now: Instant) {
         for session in &mut self.sessions {
             session.registration.update_soon(now);
         }
-    }
-
-    fn session_mut(
-        &mut self,
-        id: u16,
-    ) -> Result<&mut Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>, AccountError> {
-        let index = self.position(id).ok_or(AccountError::Unknown)?;
-        self.sessions.get_mut(index).ok_or(AccountError::Unknown)
     }
 
     /// Stops talking and listening, as if the network were gone. The registrations and the
@@ -476,46 +347,9 @@ impl<
         self.shared.tree.server.first_mut()
     }
 
-    /// An account's instance of the Server object, to be changed. The Short Server ID stays as it
-    /// is: it also stands in the Security object.
-    pub fn server_of_mut(&mut self, id: u16) -> Option<&mut Server> {
-        let instance = self.sessions.get(self.position(id)?)?.instance;
-        self.shared.tree.server.get_mut(instance)
-    }
-
     /// The first account's instance of the Security object.
     pub fn security_mut(&mut self) -> &mut Security {
         self.shared.tree.security.first_mut()
-    }
-
-    /// An account's instance of the Security object.
-    pub fn security_of_mut(&mut self, id: u16) -> Option<&mut Security> {
-        let instance = self
-            .shared
-            .tree
-            .security
-            .iter()
-            .find(|(_, security)| !security.is_bootstrap && security.short_server_id == Some(id))
-            .map(|(instance, _)| instance)?;
-        self.shared.tree.security.get_mut(instance)
-    }
-
-    /// How things stand with a server; `None` for an unknown Short Server ID.
-    pub fn account(&self, id: u16) -> Option<Account<'_>> {
-        self.accounts()
-            .find(|account| account.short_server_id() == id)
-    }
-
-    /// How things stand with each server.
-    pub fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
-        self.sessions.iter().filter_map(|session| {
-            Some(Account {
-                server: self.shared.account(session.instance)?,
-                address: session.address,
-                registration: &session.registration,
-                watches: session.observations.all(),
-            })
-        })
     }
 
     /// All objects: Security, Server, and those of the application.

@@ -96,6 +96,24 @@ pub enum Event {
     FactoryReset,
 }
 
+impl Event {
+    /// The Short Server ID of the server it is about; `None` for what concerns the device.
+    pub const fn server(&self) -> Option<u16> {
+        match self {
+            Self::Registered { server, .. }
+            | Self::RegistrationFailed { server, .. }
+            | Self::Updated { server }
+            | Self::UpdateFailed { server, .. }
+            | Self::Deregistered { server }
+            | Self::Request { server, .. }
+            | Self::Notified { server, .. }
+            | Self::Delivery { server, .. }
+            | Self::ObservationLost { server, .. } => Some(*server),
+            Self::MaySleep | Self::Reboot | Self::FactoryReset => None,
+        }
+    }
+}
+
 /// Names a notification or a Send from when it is due until it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReportId(pub(crate) u32);

@@ -26,13 +26,14 @@ mod order;
 mod registration;
 mod report;
 mod serve;
+mod servers;
 mod session;
 mod tree;
 mod upload;
 mod watch;
 
 pub use account::Account;
-pub use client::{AccountError, Client, Config, Formats, Input, Output, Outputs, Profile};
+pub use client::{Client, Config, Formats, Input, Output, Outputs, Profile};
 pub use dunlin_coap::{Code, Instant, Rng, TransmissionParameters};
 pub use dunlin_lwm2m::{
     Arguments, ContentFormat, DataType, ObjectLink, ObjectVersion, Path, Value, Version, definition,
@@ -45,6 +46,7 @@ pub use object::{
     Objects, Single, Tick,
 };
 pub use registration::RegistrationState;
+pub use servers::AccountError;
 
 #[doc(hidden)]
 pub mod __private {
@@ -58,3 +60,7 @@ pub mod __private {
 #[doc = include_str!("../../../docs/src/write-an-object.md")]
 #[doc = include_str!("../../../docs/src/firmware-update.md")]
 mod book {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/device-guide.md")]
+mod device_guide {}

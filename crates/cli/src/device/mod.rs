@@ -14,12 +14,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use dunlin_client::{
-    Client, Config, Event, Input, Instant, Output, Path, RegistrationState, Version,
+    Client, Config, Event, Input, Instant, Output, Path, Profile, RegistrationState, Version,
 };
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 pub(crate) use firmware::Flash;
+use objects::Guarded;
 pub(crate) use objects::{Dice, Objects, unix_time};
 use shell::Reply;
 
@@ -31,13 +32,21 @@ const BODY: usize = 64 * 1024;
 /// How long leaving may take when the server does not answer.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
-type Device = Client<Objects, 1, 32, 64, BODY, 1152>;
+/// Servers a device has at most.
+const SERVERS: usize = 4;
+
+type Device = Client<Guarded, SERVERS, 32, 64, BODY, 1152>;
 
 #[derive(Args, Debug)]
 pub(crate) struct DeviceArgs {
-    /// The server to register with
-    #[arg(long, value_name = "URI", default_value = "coap://127.0.0.1:5683")]
-    server: String,
+    /// A server to register with; may be given up to four times, with a Short Server ID before it
+    /// where 1, 2 and so on will not do, as in 101=coap://192.0.2.1
+    #[arg(
+        long = "server",
+        value_name = "[ID=]URI",
+        default_value = "coap://127.0.0.1:5683"
+    )]
+    servers: Vec<String>,
     /// Endpoint client name
     #[arg(long, value_name = "NAME", default_value = "dunlin-device")]
     endpoint: String,
@@ -45,14 +54,25 @@ pub(crate) struct DeviceArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     lifetime: u32,
     /// LwM2M version to register with first; a server that refuses it gets the next lower one
-    #[arg(long, value_name = "VERSION", default_value = "1.1")]
+    #[arg(
+        long = "lwm2m",
+        value_name = "VERSION",
+        alias = "version",
+        default_value = "1.1"
+    )]
     version: Version,
+    /// A Profile ID for servers of 1.2, instead of the object list until a server asks for it
+    #[arg(long, value_name = "ID")]
+    profile_id: Option<String>,
     /// Local address; port 0 picks a free one [default: any address]
     #[arg(long, value_name = "ADDR:PORT")]
     bind: Option<SocketAddr>,
     /// Announce queue mode
     #[arg(long)]
     queue: bool,
+    /// With --queue: seconds to listen after the last message
+    #[arg(long, value_name = "SECONDS", requires = "queue")]
+    awake: Option<u32>,
     /// Send notifications as confirmable messages
     #[arg(long)]
     confirmable: bool,
@@ -75,9 +95,11 @@ Examples:
   dunlin device --endpoint my-first
   dunlin device --server coap://192.0.2.1 --lifetime 60 --set /3303/0/5700=-4.5
   dunlin device --once                        is the server there?
+  dunlin device --server 101=coap://192.0.2.1 --server 102=coap://192.0.2.2 --set /1/0/13=1 --set /1/1/13=2
+  dunlin device --lwm2m 1.2 --queue --awake 20
 
-In the shell: help, list, get PATH, set PATH VALUE, create PATH, delete PATH, update, offline,
-online, advance-time SECONDS, status, quit";
+In the shell: help, list, get PATH, set PATH VALUE, create PATH, delete PATH, update, leave,
+offline, online, rebind, advance-time SECONDS, status, quit";
 
 pub(crate) fn run(args: &DeviceArgs) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()
@@ -88,24 +110,60 @@ pub(crate) fn run(args: &DeviceArgs) -> anyhow::Result<()> {
 }
 
 async fn run_device(args: &DeviceArgs) -> anyhow::Result<()> {
-    let server = resolve("--server", &args.server, args.bind)?;
-    let bind = args.bind.unwrap_or_else(|| any_address(server));
+    let servers = servers(args)?;
+    let first = servers.first().context("--server is missing")?.1;
+    let bind = args.bind.unwrap_or_else(|| any_address(first));
     let socket = UdpSocket::bind(bind)
         .await
         .with_context(|| format!("cannot use the local address {bind}"))?;
 
-    let mut runner = Runner::new(args, server, socket)?;
-    runner.client.connect(runner.clock.now(), server);
-    println_flushed(&format!(
-        "registering as {} at coap://{server} with LwM2M {}",
-        args.endpoint, args.version
-    ));
+    let mut runner = Runner::new(args, &servers, socket)?;
+    for (id, server) in servers {
+        runner.client.connect_to(runner.clock.now(), id, server)?;
+        println_flushed(&format!(
+            "registering as {} at coap://{server} with LwM2M {}",
+            args.endpoint, args.version
+        ));
+    }
     let lines = if args.no_shell || args.once {
         None
     } else {
         Some(read_lines()?)
     };
     runner.run(lines, args.once).await
+}
+
+/// The Short Server IDs and addresses of the servers. All addresses are of one family: there is one
+/// socket.
+fn servers(args: &DeviceArgs) -> anyhow::Result<Vec<(u16, SocketAddr)>> {
+    let mut servers: Vec<(u16, SocketAddr)> = Vec::new();
+    let mut family = args.bind;
+    for (text, next) in args.servers.iter().zip(1..) {
+        let (id, uri) = match text.split_once('=') {
+            Some((id, uri)) if !id.contains(':') => {
+                let id = id
+                    .parse()
+                    .ok()
+                    .filter(|id| (1..u16::MAX).contains(id))
+                    .with_context(|| format!("--server {text}: a Short Server ID is 1 to 65534"))?;
+                (id, uri)
+            }
+            _ => (next, text.as_str()),
+        };
+        let address = resolve("--server", uri, family)?;
+        if servers.iter().any(|server| server.0 == id) {
+            bail!("--server {text}: the Short Server ID {id} is another server's");
+        }
+        if servers.iter().any(|server| server.1 == address) {
+            bail!("--server {text}: another server has this address");
+        }
+        family = Some(address);
+        servers.push((id, address));
+    }
+    if servers.len() > SERVERS {
+        bail!("--server may be given {SERVERS} times");
+    }
+    Ok(servers)
 }
 
 /// Lines of standard input, read by a thread of their own; the channel closes at the end.
@@ -178,7 +236,11 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(args: &DeviceArgs, server: SocketAddr, socket: UdpSocket) -> anyhow::Result<Self> {
+    fn new(
+        args: &DeviceArgs,
+        servers: &[(u16, SocketAddr)],
+        socket: UdpSocket,
+    ) -> anyhow::Result<Self> {
         let mut dice = Dice::new();
         if args.endpoint.is_empty() || args.endpoint.len() > 128 {
             bail!("--endpoint takes 1 to 128 bytes");
@@ -186,6 +248,10 @@ impl Runner {
         let config = Config {
             version: args.version,
             queue_mode: args.queue,
+            awake_time: args
+                .awake
+                .map(|seconds| Duration::from_secs(seconds.into())),
+            profile: args.profile_id.as_deref().map(profile).transpose()?,
             confirmable_notifications: args.confirmable,
             ..Config::new(&args.endpoint)
         };
@@ -193,11 +259,22 @@ impl Runner {
             Some(folder) => Flash::in_folder(folder)?,
             None => Flash::in_memory(),
         };
-        let objects = Objects::new(&args.endpoint, flash);
+        let objects = Guarded::new(Objects::new(&args.endpoint, flash));
         let mut client: Box<Device> = Box::new(Client::new(config, objects, &mut dice));
-        client.server_mut().lifetime = args.lifetime;
-        client.security_mut().server_uri =
-            dunlin_client::objects::text(&format!("coap://{server}"));
+        for (index, (id, address)) in servers.iter().enumerate() {
+            let mut server = dunlin_client::objects::Server::new(*id);
+            server.lifetime = args.lifetime;
+            if index == 0 {
+                server.binding = client.server().binding.clone();
+                client.security_mut().short_server_id = Some(*id);
+                *client.server_mut() = server;
+            } else {
+                client.add_server(server, &mut dice)?;
+            }
+            if let Some(security) = client.security_of_mut(*id) {
+                security.server_uri = dunlin_client::objects::text(&format!("coap://{address}"));
+            }
+        }
         for assignment in &args.values {
             let (path, value) = assignment
                 .split_once('=')
@@ -287,9 +364,26 @@ impl Runner {
                 self.clock.advanced += by;
                 println_flushed(&format!("advanced by {} s", by.as_secs()));
             }
+            Reply::Rebind => self.rebind().await,
             Reply::Quit => self.leave(),
         }
         self.handle(Input::Timer, false).await;
+    }
+
+    /// Goes on from another port, as behind a NAT that forgot the device.
+    async fn rebind(&mut self) {
+        let moved = match self.socket.local_addr() {
+            Ok(address) => UdpSocket::bind(SocketAddr::new(address.ip(), 0)).await,
+            Err(error) => Err(error),
+        };
+        match moved {
+            Ok(socket) => {
+                self.socket = socket;
+                self.client.rebind(self.clock.now());
+                println_flushed("another local port: registering again");
+            }
+            Err(error) => println_flushed(&format!("error: no other local port: {error}")),
+        }
     }
 
     /// De-registers and ends.
@@ -299,11 +393,15 @@ impl Runner {
         self.leave_at = Some(self.clock.now() + LEAVE_WITHIN);
     }
 
+    /// Whether it stands with every server in one of these ways.
+    fn all(&self, states: &[RegistrationState]) -> bool {
+        self.client
+            .accounts()
+            .all(|account| states.contains(&account.state()))
+    }
+
     fn is_done(&self) -> bool {
-        let is_gone = matches!(
-            self.client.state(),
-            RegistrationState::Idle | RegistrationState::Failed
-        );
+        let is_gone = self.all(&[RegistrationState::Idle, RegistrationState::Failed]);
         self.leave_at
             .is_some_and(|at| is_gone || at <= self.clock.now())
     }
@@ -344,15 +442,22 @@ impl Runner {
     /// Giving up takes a minute and a half: says earlier, once an attempt, that nobody answers.
     fn tell_silence(&mut self) {
         let repeated = self.client.stats().retransmitted;
-        if self.client.state() != RegistrationState::Registering {
-            self.told_silence = repeated;
-        } else if self.told_silence != u64::MAX && repeated > self.told_silence {
-            self.told_silence = u64::MAX;
-            if let Some(server) = self.client.server_address() {
-                println_flushed(&format!(
-                    "no answer yet; is there a server at coap://{server}? Trying on"
-                ));
+        let silent = self
+            .client
+            .accounts()
+            .find(|account| account.state() == RegistrationState::Registering)
+            .map(|account| account.address());
+        match silent {
+            None => self.told_silence = repeated,
+            Some(server) if self.told_silence != u64::MAX && repeated > self.told_silence => {
+                self.told_silence = u64::MAX;
+                if let Some(server) = server {
+                    println_flushed(&format!(
+                        "no answer yet; is there a server at coap://{server}? Trying on"
+                    ));
+                }
             }
+            Some(_) => {}
         }
     }
 
@@ -360,20 +465,29 @@ impl Runner {
         match event {
             Event::Reboot | Event::FactoryReset => {
                 self.client.objects_mut().reboot();
-                if let Some(server) = self.client.server_address() {
-                    self.client.connect(now, server);
+                let servers: Vec<_> = self
+                    .client
+                    .accounts()
+                    .filter_map(|account| Some((account.short_server_id(), account.address()?)))
+                    .collect();
+                for (id, address) in servers {
+                    // The account was there a moment ago, with this address.
+                    let _ = self.client.connect_to(now, id, address);
                 }
             }
             Event::Registered { .. } => {
                 self.client.objects_mut().registered();
-                if once {
+                if once && self.all(&[RegistrationState::Registered]) {
                     self.leave();
                 }
             }
             // Nobody is there to begin anew, or nobody wants to wait.
             Event::RegistrationFailed { retry_at, .. }
                 if (once && retry_at.is_none_or(|at| at > now))
-                    || (self.is_alone && retry_at.is_none() && self.leave_at.is_none()) =>
+                    || (self.is_alone
+                        && self.leave_at.is_none()
+                        && retry_at.is_none()
+                        && self.all(&[RegistrationState::Failed])) =>
             {
                 self.has_failed = true;
                 self.leave();
@@ -382,18 +496,32 @@ impl Runner {
         }
     }
 
+    /// An event in words; with several servers, which of them it is about.
     fn describe(&self, event: Event, now: Instant) -> String {
-        let server = self
-            .client
-            .server_address()
-            .map_or_else(String::new, |address| format!("coap://{address}"));
+        let text = self.describe_event(event, now);
+        match event.server() {
+            Some(id) if self.client.accounts().count() > 1 => format!("server {id}: {text}"),
+            _ => text,
+        }
+    }
+
+    fn describe_event(&self, event: Event, now: Instant) -> String {
         match event {
-            Event::Registered { version, .. } => format!(
-                "registered as {} at {server} location {} (LwM2M {version}, lifetime {} s)",
-                self.client.config().endpoint,
-                self.client.location(),
-                self.client.server().lifetime
-            ),
+            Event::Registered { server, version } => {
+                let endpoint = &self.client.config().endpoint;
+                let Some(account) = self.client.account(server) else {
+                    return format!("registered as {endpoint}");
+                };
+                let address = account
+                    .address()
+                    .map_or_else(String::new, |address| format!("coap://{address}"));
+                format!(
+                    "registered as {endpoint} at {address} location {} (LwM2M {version}, lifetime \
+                     {} s)",
+                    account.location(),
+                    account.server().lifetime
+                )
+            }
             Event::RegistrationFailed { code, retry_at, .. } => match retry_at {
                 Some(at) => format!(
                     "registration failed: {}; next attempt in {} s",
@@ -445,6 +573,17 @@ async fn next_line(lines: &mut Option<mpsc::Receiver<String>>) -> Option<String>
         Some(lines) => lines.recv().await,
         None => std::future::pending().await,
     }
+}
+
+/// A Profile ID as the options give it.
+fn profile(id: &str) -> anyhow::Result<Profile> {
+    if id.is_empty() || id.len() > 72 || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        bail!("--profile-id takes 1 to 72 characters without spaces, as in 6:27354b9a");
+    }
+    Ok(Profile {
+        id: dunlin_client::objects::text(id),
+        with_list: false,
+    })
 }
 
 /// A code, or that nobody answered.

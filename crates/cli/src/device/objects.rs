@@ -1,13 +1,14 @@
 //! What the device and the demo devices consist of.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::ops::{Deref, DerefMut};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dunlin_client::objects::{
-    Clock, ConnectivityMonitoring, Device, Firmware, Humidity, LightControl, Location, Temperature,
-    text,
+    AccessControl, Clock, ConnectivityMonitoring, Device, Firmware, Humidity, LightControl,
+    Location, Temperature, text,
 };
-use dunlin_client::{Instances, Instant, Multiple, Single, objects};
+use dunlin_client::{Instances, Instant, Multiple, Object, Single, objects};
 
 use super::firmware::Flash;
 
@@ -31,6 +32,52 @@ objects!(Objects {
     humidity,
     light
 });
+
+/// The same with object 2, for devices that may have several servers. Without an instance of it
+/// every server may do everything; the shell creates and fills them.
+pub(crate) struct Guarded {
+    objects: Objects,
+    access: Instances<AccessControl, 16>,
+}
+
+impl Guarded {
+    pub(crate) fn new(objects: Objects) -> Self {
+        Self {
+            objects,
+            access: Instances::new(),
+        }
+    }
+}
+
+impl Deref for Guarded {
+    type Target = Objects;
+
+    fn deref(&self) -> &Objects {
+        &self.objects
+    }
+}
+
+impl DerefMut for Guarded {
+    fn deref_mut(&mut self) -> &mut Objects {
+        &mut self.objects
+    }
+}
+
+impl dunlin_client::Objects for Guarded {
+    fn object(&self, position: usize) -> Option<&dyn Object> {
+        match position.checked_sub(1) {
+            None => Some(&self.access),
+            Some(position) => self.objects.object(position),
+        }
+    }
+
+    fn object_mut(&mut self, position: usize) -> Option<&mut dyn Object> {
+        match position.checked_sub(1) {
+            None => Some(&mut self.access),
+            Some(position) => self.objects.object_mut(position),
+        }
+    }
+}
 
 impl Objects {
     /// A device with plausible values.

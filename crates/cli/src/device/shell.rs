@@ -12,8 +12,11 @@ get PATH               the values at and below a path, as in get /3/0
 set PATH VALUE         change a value; whoever observes it is told
 create PATH            a new instance, as in create /3303/1
 delete PATH            take an instance away
-update                 send an Update; register again if every attempt has failed
+update [ID]            send an Update to each server, or to the one of this Short Server ID; register
+                       again where every attempt has failed
+leave [ID]             de-register from each server, or from one; update comes back
 offline, online        stop talking, and go on
+rebind                 go on from another local port
 advance-time SECONDS   move the device's clock forward
 status                 where the registration stands
 quit                   de-register and end";
@@ -23,6 +26,7 @@ pub(super) enum Reply {
     Nothing,
     Text(String),
     Advance(Duration),
+    Rebind,
     Quit,
 }
 
@@ -67,15 +71,18 @@ fn run(command: &str, rest: &str, client: &mut Device, now: Instant) -> anyhow::
             Reply::Text(format!("deleted {path}"))
         }
         "update" => {
-            match (client.state(), client.server_address()) {
-                // Without a registration there is nothing to update: begin anew.
-                (RegistrationState::Idle | RegistrationState::Failed, Some(server)) => {
-                    client.connect(now, server);
-                }
-                _ => client.update(now),
+            for id in servers(client, rest)? {
+                update(client, now, id)?;
             }
             Reply::Nothing
         }
+        "leave" => {
+            for id in servers(client, rest)? {
+                client.deregister_from(id)?;
+            }
+            Reply::Nothing
+        }
+        "rebind" => Reply::Rebind,
         "offline" => {
             client.offline();
             Reply::Text("offline".to_owned())
@@ -96,38 +103,73 @@ fn run(command: &str, rest: &str, client: &mut Device, now: Instant) -> anyhow::
     })
 }
 
+/// The Short Server IDs a command is about: the one it names, or all.
+fn servers(client: &Device, text: &str) -> anyhow::Result<Vec<u16>> {
+    if text.is_empty() {
+        return Ok(client
+            .accounts()
+            .map(|account| account.short_server_id())
+            .collect());
+    }
+    match text.parse() {
+        Ok(id) if client.account(id).is_some() => Ok(vec![id]),
+        _ => anyhow::bail!("there is no server {text}; status shows them"),
+    }
+}
+
+/// Sends an Update; where there is no registration to update, begins anew.
+fn update(client: &mut Device, now: Instant, id: u16) -> anyhow::Result<()> {
+    let Some(account) = client.account(id) else {
+        return Ok(());
+    };
+    match (account.state(), account.address()) {
+        (RegistrationState::Idle | RegistrationState::Failed, Some(address)) => {
+            client.connect_to(now, id, address)?;
+        }
+        _ => client.update_at(now, id)?,
+    }
+    Ok(())
+}
+
 fn status(client: &Device, now: Instant) -> String {
     let seconds = |at: Instant| at.saturating_since(now).as_secs();
-    let state = if client.is_offline() {
-        "offline".to_owned()
-    } else {
-        format!("{:?}", client.state()).to_lowercase()
-    };
-    let mut text = format!(
-        "{state} endpoint {} version {} lifetime {} s",
-        client.config().endpoint,
-        client.version(),
-        client.server().lifetime
-    );
-    if let Some(server) = client.server_address() {
-        text += &format!(" server coap://{server}");
+    let mut text = String::new();
+    for account in client.accounts() {
+        let state = if client.is_offline() {
+            "offline".to_owned()
+        } else {
+            format!("{:?}", account.state()).to_lowercase()
+        };
+        text += &format!(
+            "{state} endpoint {} version {} lifetime {} s",
+            client.config().endpoint,
+            account.version(),
+            account.server().lifetime
+        );
+        if let Some(server) = account.address() {
+            text += &format!(" server {} coap://{server}", account.short_server_id());
+        }
+        let location = account.location().to_string();
+        if !location.is_empty() {
+            text += &format!(" location {location}");
+        }
+        if let Some(expires) = account.expires() {
+            text += &format!("\nexpires in {} s", seconds(expires));
+        }
+        for path in account.observed() {
+            text += &format!("\nobserved {path}");
+        }
+        text += "\n";
     }
-    let location = client.location().to_string();
-    if !location.is_empty() {
-        text += &format!(" location {location}");
-    }
-    if let Some(expires) = client.expires() {
-        text += &format!("\nexpires in {} s", seconds(expires));
+    if let Some(awake) = client.awake_until().filter(|_| client.config().queue_mode) {
+        text += &format!("awake for {} s\n", seconds(awake));
     }
     if let Some(next) = client.next_timeout() {
-        text += &format!("\nnext action in {} s", seconds(next));
-    }
-    for path in client.observed() {
-        text += &format!("\nobserved {path}");
+        text += &format!("next action in {} s\n", seconds(next));
     }
     let (stats, dropped) = (client.stats(), client.dropped());
     text += &format!(
-        "\nreceived {} sent {} retransmitted {} dropped {}",
+        "received {} sent {} retransmitted {} dropped {}",
         stats.received,
         stats.sent,
         stats.retransmitted,

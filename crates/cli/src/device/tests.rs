@@ -2,13 +2,13 @@ use dunlin_client::{Client, Code, Config, Instant, Path};
 use dunlin_coap::{Message, MessageWriter, OptionNumber, Type};
 
 use super::shell::{self, Reply};
-use super::{Device, DeviceArgs, Dice, Flash, Objects, values};
+use super::{Device, DeviceArgs, Dice, Flash, Guarded, Objects, values};
 
 fn device() -> Box<Device> {
     let mut dice = Dice::new();
     Box::new(Client::new(
         Config::new("dev-1"),
-        Objects::new("dev-1", Flash::in_memory()),
+        Guarded::new(Objects::new("dev-1", Flash::in_memory())),
         &mut dice,
     ))
 }
@@ -18,6 +18,7 @@ fn say(device: &mut Device, line: &str) -> String {
         Reply::Text(text) => text,
         Reply::Nothing => String::new(),
         Reply::Advance(by) => format!("advance {}", by.as_secs()),
+        Reply::Rebind => "rebind".to_owned(),
         Reply::Quit => "quit".to_owned(),
     }
 }
@@ -185,9 +186,106 @@ fn once_registers_and_leaves() {
 }
 
 #[test]
+fn several_servers_are_registered_with_in_their_order() {
+    let (first, second) = (Server::start(Code::CREATED), Server::start(Code::CREATED));
+    let uri = format!("102=coap://{}", second.address);
+    super::run(&arguments(
+        &first,
+        &[
+            "--once",
+            "--server",
+            &uri,
+            "--lwm2m",
+            "1.2",
+            "--set",
+            "/1/1/1=99",
+        ],
+    ))
+    .unwrap();
+    let of = |server: Server| server.thread.join().unwrap();
+    let (first, second) = (of(first), of(second));
+    assert_eq!(first[0], "0.02 ep=dev-7&lt=300&lwm2m=1.2&b=U");
+    assert_eq!(second[0], "0.02 ep=dev-7&lt=99&lwm2m=1.2&b=U");
+    for seen in [first, second] {
+        assert_eq!(seen.last().unwrap(), "0.04 ");
+    }
+}
+
+#[test]
+fn servers_have_ids_and_addresses_of_their_own() {
+    let parse = |servers: &[&str]| {
+        let line = servers.iter().flat_map(|server| ["--server", server]);
+        let line = std::iter::once("device").chain(line);
+        let args = <Line as clap::Parser>::try_parse_from(line).unwrap().args;
+        super::servers(&args).map_err(|error| format!("{error:#}"))
+    };
+    let address = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    assert_eq!(
+        parse(&[
+            "coap://127.0.0.1:1",
+            "7=coap://127.0.0.1:2",
+            "coap://127.0.0.1:3"
+        ]),
+        Ok(vec![(1, address(1)), (7, address(2)), (3, address(3))])
+    );
+    for (servers, reason) in [
+        (&["0=coap://127.0.0.1"][..], "1 to 65534"),
+        (&["x=coap://127.0.0.1"], "1 to 65534"),
+        (&["65535=coap://127.0.0.1"], "1 to 65534"),
+        (
+            &["2=coap://127.0.0.1:1", "coap://127.0.0.1:2"],
+            "ID 2 is another",
+        ),
+        (
+            &["coap://127.0.0.1", "coap://127.0.0.1"],
+            "has this address",
+        ),
+        (&["coap://127.0.0.1", "coap://[::1]"], "family"),
+        (&["coaps://127.0.0.1"], "only coap://"),
+    ] {
+        let error = parse(servers).expect_err("is refused");
+        assert!(error.contains(reason), "{error}");
+    }
+    let five = [
+        "coap://127.0.0.1:1",
+        "coap://127.0.0.1:2",
+        "coap://127.0.0.1:3",
+    ];
+    let five = [&five[..], &["coap://127.0.0.1:4", "coap://127.0.0.1:5"]].concat();
+    assert!(parse(&five).expect_err("too many").contains("4 times"));
+}
+
+#[test]
+fn the_shell_names_servers() {
+    let mut device = device();
+    let mut dice = Dice::new();
+    let server = dunlin_client::objects::Server::new(102);
+    device.add_server(server, &mut dice).unwrap();
+    for (id, address) in [(1, "127.0.0.1:1"), (102, "127.0.0.1:2")] {
+        let now = Instant::from_secs(1);
+        device
+            .connect_to(now, id, address.parse().unwrap())
+            .unwrap();
+    }
+    let status = say(&mut device, "status");
+    assert!(status.contains("server 1 coap://127.0.0.1:1"), "{status}");
+    assert!(status.contains("server 102 coap://127.0.0.1:2"), "{status}");
+    assert_eq!(say(&mut device, "leave 102"), "");
+    let status = say(&mut device, "status");
+    assert!(
+        status.contains("idle endpoint dev-1 version 1.2 lifetime 86400 s server 102"),
+        "{status}"
+    );
+    assert_eq!(say(&mut device, "update 102"), "");
+    assert!(!say(&mut device, "status").contains("idle"));
+    assert!(say(&mut device, "update 9").contains("there is no server 9"));
+    assert_eq!(say(&mut device, "rebind"), "rebind");
+}
+
+#[test]
 fn once_tells_a_refusal() {
     let server = Server::start(Code::FORBIDDEN);
-    let arguments = arguments(&server, &["--once", "--version", "1.0"]);
+    let arguments = arguments(&server, &["--once", "--lwm2m", "1.0"]);
     let error = super::run(&arguments).unwrap_err();
     assert!(error.to_string().contains("did not accept"), "{error}");
     assert_eq!(server.thread.join().unwrap().len(), 1);
@@ -213,7 +311,7 @@ async fn the_end_of_input_leaves_the_server() {
     let address = server.address;
     let arguments = arguments(&server, &["--set", "/3/0/2=serial-9"]);
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let mut runner = super::Runner::new(&arguments, address, socket).unwrap();
+    let mut runner = super::Runner::new(&arguments, &[(1, address)], socket).unwrap();
     runner.client.connect(runner.clock.now(), address);
     let (sender, lines) = tokio::sync::mpsc::channel(64);
     let typist = tokio::spawn(async move {
@@ -234,4 +332,15 @@ async fn the_end_of_input_leaves_the_server() {
     );
     assert!(seen.contains(&"0.02 ".to_owned()), "{seen:?}");
     assert_eq!(seen.last().unwrap(), "0.04 ");
+}
+
+/// What the device guide says about rights: the shell makes an Access Control instance.
+#[test]
+fn the_shell_fills_the_access_control_object() {
+    let mut device = device();
+    assert_eq!(say(&mut device, "create /2/0"), "created /2/0");
+    assert!(say(&mut device, "set /2/0/0 3303").contains("/2/0/0 = 3303"));
+    assert!(say(&mut device, "set /2/0/2/1 15").contains("/2/0/2/1 = 15"));
+    assert!(say(&mut device, "set /2/0/2/1 99").starts_with("error"));
+    assert!(say(&mut device, "set /2/0/3 1").contains("/2/0/3 = 1"));
 }
