@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use dunlin_client::objects::{Device as DeviceObject, Temperature, text};
 use dunlin_client::{
-    Client, Config, Event, Instances, Instant, Multiple, Rng, Single, Version, object, objects,
+    Arguments, Client, Config, Event, Instances, Instant, Multiple, Rng, Single, Version, object,
+    objects,
 };
 use dunlin_lwm2m::definition::{ObjectDefinition, Operations, ResourceDefinition, ResourceType};
 use dunlin_lwm2m::{DataType, ObjectVersion};
@@ -50,6 +51,8 @@ pub(crate) fn bench_type(resource: u16) -> Option<ResourceType> {
 #[derive(Clone, Default)]
 pub(crate) struct Bench {
     pub executed: i64,
+    /// The first arguments of the executions, where they are numbers.
+    pub runs: heapless::Vec<u16, 128>,
     pub number: i64,
     pub name: heapless::String<64>,
     pub blob: heapless::Vec<u8, 4000>,
@@ -58,13 +61,24 @@ pub(crate) struct Bench {
     pub boolean: bool,
 }
 
+impl Bench {
+    fn execute(&mut self, arguments: Arguments<'_>) {
+        self.executed += 1;
+        let number = arguments
+            .get(0)
+            .flatten()
+            .and_then(|text| text.parse().ok());
+        self.runs.extend(number);
+    }
+}
+
 object! {
     impl BENCH for Bench {
         0 => read executed;
         1 => read_write number;
         2 => read_write name;
         3 => read_write blob;
-        4 => execute |this, _arguments| { this.executed += 1; Ok(()) };
+        4 => execute |this, arguments| { this.execute(arguments); Ok(()) };
         5 => read_write numbers;
         6 => read_write float;
         7 => read_write boolean;
@@ -83,7 +97,7 @@ objects!(Things {
     bench
 });
 
-pub(crate) type Engine = Client<Things, 1, 6, 6, 4200, 1152>;
+pub(crate) type Engine = Client<Things, 1, 6, 10, 4200, 1152>;
 
 pub(crate) struct Device {
     /// Where it is, whatever address others see.

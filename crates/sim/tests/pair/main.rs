@@ -13,6 +13,8 @@ mod device_restart;
 mod life;
 mod observation;
 mod operations;
+mod program;
+mod protocol;
 mod queue;
 mod rebinding;
 mod registration;
