@@ -212,8 +212,8 @@ impl World {
         writer.option(OptionNumber::URI_PATH, b"dp");
         let (format, payload) = match input.byte() {
             0..120 => (110, &br#"[{"bn":"/3/0/","n":"2","v":1},{"n":"6","t":-5,"v":2}]"#[..]),
-            120..180 => (112, b"\x81\xA2\x00\x66/3/0/6\x02\x01"),
-            180..220 => (11544, b"\xA1\x03\xA1\x00\xA1\x06\x01"),
+            120..180 => (112, &b"\x81\xA2\x00\x66/3/0/6\x02\x01"[..]),
+            180..220 => (11544, &b"\xA1\x03\xA1\x00\xA1\x06\x01"[..]),
             _ => {
                 let format = input.choose(&[110, 112, 11544, 0, 320]);
                 let length = input.below(60);
