@@ -89,6 +89,6 @@ impl Rendered {
 }
 
 /// Payloads up to 1024 bytes go in one piece when the datagram allows it (RFC 7252 §4.6).
-fn block_size(datagram: usize) -> BlockSize {
+pub(crate) fn block_size(datagram: usize) -> BlockSize {
     BlockSize::at_most(datagram.saturating_sub(OVERHEAD))
 }

@@ -10,6 +10,7 @@ use heapless::{Deque, String, Vec};
 
 use crate::account::Account;
 pub(crate) use crate::event::{Dropped, Event, Outcome, ReportId};
+use crate::log::Log;
 use crate::object::{Instances, Objects};
 use crate::objects::{Security, Server, text};
 use crate::registration::{Listing, RegistrationState};
@@ -175,6 +176,7 @@ pub enum Output<'a> {
 /// | `ATTRIBUTES` | paths with attached attributes, for each server; a further Write-Attributes is answered with 5.00 |
 /// | `BODY` | bytes of a payload, in blocks or whole: 4.13 for what is written, 5.00 for what is read |
 /// | `DATAGRAM` | bytes of a datagram sent; larger answers go in blocks; the object list has to fit |
+/// | `STORE` | bytes of what waits to be reported: notifications of the time offline, samples, Sends; the oldest goes first |
 #[derive(Debug)]
 pub struct Client<
     O,
@@ -183,6 +185,7 @@ pub struct Client<
     const ATTRIBUTES: usize = 8,
     const BODY: usize = 1024,
     const DATAGRAM: usize = 1152,
+    const STORE: usize = 512,
 > {
     pub(crate) shared: Shared<O, SERVERS, BODY, DATAGRAM>,
     /// In the order of their accounts.
@@ -195,6 +198,10 @@ pub struct Client<
     pub(crate) is_awake: bool,
     /// Where the datagram to send next goes.
     pub(crate) out_to: Option<SocketAddr>,
+    /// What waits to be reported.
+    pub(crate) log: Log<[u8; STORE]>,
+    /// The time since 1970 at the origin of [`Instant`], if it is known.
+    pub(crate) clock: Option<Duration>,
 }
 
 impl<
@@ -204,7 +211,8 @@ impl<
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+    const STORE: usize,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
 {
     /// A client that does nothing yet; [`Client::connect`] begins. It has the account of one
     /// server, with Short Server ID 1.
@@ -244,6 +252,8 @@ impl<
             body_of: 0,
             is_awake: false,
             out_to: None,
+            log: Log::new(),
+            clock: None,
         }
     }
 
@@ -290,11 +300,7 @@ impl<
         if !core::mem::take(&mut self.shared.is_offline) {
             return;
         }
-        self.look_for_changes(now);
-        let Self {
-            shared, sessions, ..
-        } = self;
-        for session in sessions {
+        for session in &mut self.sessions {
             let registration = &mut session.registration;
             match registration.state() {
                 RegistrationState::Registered | RegistrationState::Updating => {
@@ -306,12 +312,6 @@ impl<
                 RegistrationState::Deregistering => registration.stop(),
                 RegistrationState::Idle | RegistrationState::Failed => {}
             }
-            let is_stored = shared
-                .account(session.instance)
-                .is_none_or(|account| account.notification_storing);
-            if !is_stored {
-                session.drop_missed_notifications(shared, now);
-            }
         }
     }
 
@@ -322,6 +322,7 @@ impl<
             if session.registration.state() != RegistrationState::Deregistering {
                 session.forget_exchanges();
             }
+            session.observations.clear();
             session.registration.rebind(now);
         }
     }
@@ -450,7 +451,7 @@ impl<
         now: Instant,
         rng: &'c mut dyn Rng,
         input: Input<'_>,
-    ) -> Outputs<'c, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM> {
+    ) -> Outputs<'c, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE> {
         self.shared.now = now;
         if let Input::Datagram { from, bytes } = input {
             self.datagram(now, from, bytes);
@@ -476,8 +477,9 @@ pub struct Outputs<
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
+    const STORE: usize,
 > {
-    client: &'c mut Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>,
+    client: &'c mut Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>,
     now: Instant,
     rng: &'c mut dyn Rng,
 }
@@ -496,7 +498,8 @@ impl<
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Outputs<'_, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+    const STORE: usize,
+> Outputs<'_, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
 {
     /// The next output; `None` when all is done for now.
     #[expect(

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use dunlin_coap::{Action, Incoming, Instant, Message, Rng};
 
 use crate::client::{Client, Event, Step};
+use crate::log::Log;
 use crate::object::Objects;
 use crate::serve::Body;
 use crate::session::{Session, Shared};
@@ -17,7 +18,8 @@ impl<
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+    const STORE: usize,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
 {
     /// The moment of the next [`Input::Timer`](crate::Input::Timer); `None` when only a datagram
     /// or the application can bring something new. Exact; a moment that has passed means at once.
@@ -25,8 +27,21 @@ impl<
         if self.shared.out_length > 0 || !self.shared.events.is_empty() {
             return Some(Instant::ZERO);
         }
+        let is_observed = |session: &Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>| {
+            !session.observations.all().is_empty()
+        };
+        if self.log().find(|head| !head.is_waiting()).is_some() {
+            return Some(Instant::ZERO);
+        }
         if self.shared.is_offline {
-            return self.shared.next_tick();
+            if self.shared.has_changes() && self.sessions.iter().any(is_observed) {
+                return Some(Instant::ZERO);
+            }
+            let sessions = self.sessions.iter();
+            return sessions
+                .filter_map(|session| session.next_stored(&self.shared))
+                .chain(self.shared.next_tick())
+                .min();
         }
         if (0..self.sessions.len()).any(|index| self.is_turn_of(index)) {
             return Some(Instant::ZERO);
@@ -34,7 +49,7 @@ impl<
         let has_changes = self.shared.has_changes();
         self.sessions
             .iter()
-            .filter_map(|session| session.next_timeout(&self.shared, has_changes))
+            .filter_map(|session| session.next_timeout(&self.shared, self.log(), has_changes))
             .chain(self.shared.next_tick())
             .chain(self.next_fetch())
             .chain(self.sleeps_at())
@@ -51,6 +66,7 @@ impl<
             sessions,
             body,
             body_of,
+            log,
             ..
         } = self;
         shared.tell_disabled(sessions);
@@ -70,7 +86,7 @@ impl<
             bytes: body,
             account: body_of,
         };
-        session.datagram(shared, &mut body, now, from, bytes);
+        session.datagram(shared, log.as_slice_mut(), &mut body, now, from, bytes);
         self.is_awake = true;
         if let Some(path) = shared.deleted.take() {
             for session in sessions {
@@ -92,17 +108,27 @@ impl<
             if !self.shared.events.is_empty() {
                 continue;
             }
-            if self.shared.is_offline {
-                return None;
+            if self.shared.tell_settled(self.log.as_slice_mut()) {
+                continue;
             }
             self.look_for_changes(now);
+            if self.shared.is_offline {
+                if self.step_offline(now) {
+                    continue;
+                }
+                return None;
+            }
             self.take_turns(now);
             let Self {
-                shared, sessions, ..
+                shared,
+                sessions,
+                log,
+                ..
             } = self;
+            let log = log.as_slice_mut();
             let busy = sessions
                 .iter_mut()
-                .find_map(|session| session.step(shared, now, rng));
+                .find_map(|session| session.step(shared, log, now, rng));
             match busy {
                 Some(to) => {
                     self.out_to = Some(to);
@@ -128,8 +154,23 @@ impl<
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+    const STORE: usize,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
 {
+    /// What is due while offline.
+    fn step_offline(&mut self, now: Instant) -> bool {
+        let Self {
+            shared,
+            sessions,
+            log,
+            ..
+        } = self;
+        let log = log.as_slice_mut();
+        sessions
+            .iter_mut()
+            .any(|session| session.land_lost(shared, log) || session.store_due(shared, log, now))
+    }
+
     /// With queue mode: when the device may sleep, if it has not been told so.
     fn sleeps_at(&self) -> Option<Instant> {
         let is_waiting = self
@@ -174,24 +215,28 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     fn next_timeout<O: Objects, const SERVERS: usize, const BODY: usize>(
         &self,
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &Log<[u8]>,
         has_changes: bool,
     ) -> Option<Instant> {
         self.address?;
         let is_triggered = shared
             .account(self.instance)
             .is_some_and(|account| account.trigger.is_some());
-        if is_triggered || (has_changes && self.registration.is_registered()) {
+        let looks_for_changes =
+            self.registration.is_registered() || !self.observations.all().is_empty();
+        let sends = self.registration.is_registered() && self.next_send(shared, log);
+        if is_triggered || (has_changes && looks_for_changes) || sends {
             return Some(Instant::ZERO);
         }
         let registration = self
             .registration
             .next_timeout()
             .filter(|_| !self.is_busy(shared));
-        let notification = self
-            .registration
-            .is_registered()
-            .then(|| self.next_notification(shared))
-            .flatten();
+        let notification = if self.registration.is_registered() {
+            self.next_notification(shared, log)
+        } else {
+            self.next_stored(shared)
+        };
         [self.coap.next_timeout(), registration, notification]
             .into_iter()
             .flatten()
@@ -201,6 +246,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     fn datagram<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &mut Log<[u8]>,
         body: &mut Body<'_>,
         now: Instant,
         from: SocketAddr,
@@ -228,6 +274,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                     self.registration_answered(shared, now, &message);
                 } else if shared.ends_fetching(self.instance, exchange) {
                     shared.fetch_answered(now, &message);
+                } else if self.is_flying(exchange) {
+                    self.send_answered(shared, log, now, &message);
                 }
             }
             Incoming::Unmatched { message, reply_to } => {
@@ -237,7 +285,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             }
             Incoming::Acknowledged { exchange, finished } => {
                 if finished {
-                    self.notification_confirmed(shared, now, exchange);
+                    self.notification_confirmed(shared, log, now, exchange);
                 }
             }
             Incoming::Reset {
@@ -252,7 +300,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 {
                     shared.fetch_silent(now);
                 } else {
-                    self.observation_lost(shared, exchange, Some(message_id));
+                    self.report_lost(shared, log, exchange, Some(message_id));
                 }
             }
             Incoming::Answered(_) | Incoming::Dropped(_) => {}
@@ -264,6 +312,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     fn step<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &mut Log<[u8]>,
         now: Instant,
         rng: &mut dyn Rng,
     ) -> Option<SocketAddr> {
@@ -286,13 +335,13 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 } else if shared.ends_fetching(self.instance, exchange) {
                     shared.fetch_silent(now);
                 } else {
-                    self.observation_lost(shared, Some(exchange), None);
+                    self.report_lost(shared, log, Some(exchange), None);
                 }
                 return Some(server);
             }
             None => {}
         }
-        if self.land_forgotten(shared) {
+        if self.land_lost(shared, log) {
             return Some(server);
         }
         // One interaction at a time (NSTART 1).
@@ -305,11 +354,14 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             }
             return Some(server);
         }
-        let is_notified =
-            self.registration.is_registered() && self.notify(shared, now, rng, server);
-        if is_notified {
+        if !self.registration.is_registered() {
+            return self.store_due(shared, log, now).then_some(server);
+        }
+        let is_reported = self.notify(shared, log, now, rng, server)
+            || self.send_due(shared, log, now, rng, server).is_some();
+        if is_reported {
             self.last_traffic = Some(now);
         }
-        is_notified.then_some(server)
+        is_reported.then_some(server)
     }
 }

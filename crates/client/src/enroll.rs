@@ -119,8 +119,6 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 .account(self.instance)
                 .map_or(highest, |account| account.best_version(highest));
             self.registration.prefer(best);
-            // A new registration voids what was observed under the old one.
-            self.observations.clear();
             self.spell_binding(shared);
         }
         let version = self.version();
@@ -233,6 +231,9 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                     .filter(|location| !location.is_empty());
                 match location {
                     Some(location) => {
+                        // A new registration voids what was observed under the old one; until
+                        // then there may be something to store.
+                        self.observations.clear();
                         self.registration.registered(now, location);
                         shared.event(Event::Registered {
                             server,
@@ -257,8 +258,11 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
     ) {
-        self.observations.clear();
         self.registration.deregistered(now);
+        // While disabled, what was observed is stored (`/1/x/6`).
+        if !self.registration.is_disabled() {
+            self.observations.clear();
+        }
         let server = self.id(shared);
         shared.event(Event::Deregistered { server });
     }

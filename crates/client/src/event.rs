@@ -68,6 +68,15 @@ pub enum Event {
         /// Whether it asks for an acknowledgement.
         confirmable: bool,
     },
+    /// A notification fell due while the server could not be told, and waits (`/1/x/6`).
+    NotificationStored {
+        /// The Short Server ID.
+        server: u16,
+        /// Names it in [`Event::Delivery`].
+        id: ReportId,
+        /// What is observed.
+        path: Path,
+    },
     /// A notification or Send has come to its end, which it does exactly once.
     Delivery {
         /// The Short Server ID.
@@ -107,6 +116,7 @@ impl Event {
             | Self::Deregistered { server }
             | Self::Request { server, .. }
             | Self::Notified { server, .. }
+            | Self::NotificationStored { server, .. }
             | Self::Delivery { server, .. }
             | Self::ObservationLost { server, .. } => Some(*server),
             Self::MaySleep | Self::Reboot | Self::FactoryReset => None,
@@ -162,6 +172,8 @@ pub struct Dropped {
     pub offline: u32,
     /// Requests before the answer to Register (Core 1.2 §6.2.1), or after a De-register.
     pub unregistered: u32,
+    /// Samples recorded for a Send that had to go because there was no room.
+    pub samples: u32,
     /// Events that nobody fetched in time.
     pub events: u32,
 }

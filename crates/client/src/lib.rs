@@ -17,14 +17,17 @@ mod event;
 mod fetching;
 pub mod image;
 mod links;
+mod log;
 mod notify;
 mod object;
 pub mod objects;
 mod observations;
 mod observe;
 mod order;
+mod outbox;
 mod registration;
 mod report;
+mod send;
 mod serve;
 mod servers;
 mod session;
@@ -46,6 +49,7 @@ pub use object::{
     Objects, Single, Tick,
 };
 pub use registration::RegistrationState;
+pub use send::{MemoryStorage, ReportStorage, SendError, StorageError};
 pub use servers::AccountError;
 
 #[doc(hidden)]

@@ -2,26 +2,43 @@
 
 use core::net::SocketAddr;
 
+use dunlin_coap::block::Block1Sender;
 use dunlin_coap::{Code, ExchangeId, Instant, MessageWriter, Rng};
 use dunlin_lwm2m::{Attributes, Path, Version};
 
 use crate::access::{self, Right};
 use crate::client::{CONFIRM_WITHIN, Client, Event, Outcome, ReportId};
+use crate::log::{Head, Log, State};
 use crate::object::Objects;
 use crate::observations::Observation;
 use crate::session::{Session, Shared};
 use crate::tree;
 use crate::watch::Snapshot;
 
-/// The confirmable report on its way; one at a time (NSTART).
+/// How far a report on its way is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leg {
+    /// Its message waits to be acknowledged, or answered.
+    Waiting(ExchangeId),
+    /// A Send in blocks: the next one is due.
+    Next,
+    /// The exchange was given up.
+    Lost,
+}
+
+/// The report on its way that somebody answers; one at a time (NSTART).
 #[derive(Clone, Debug)]
 pub(crate) struct Flight {
-    /// `None` once it was given up.
-    pub(crate) exchange: Option<ExchangeId>,
+    pub(crate) leg: Leg,
     /// Of its first message, by which its observation knows it.
     pub(crate) message_id: u16,
-    /// The id of a notification.
+    /// The id of a notification; 0 when what flies is marked in the log.
     pub(crate) report: u32,
+    pub(crate) is_confirmable: bool,
+    /// When it began.
+    pub(crate) began: Instant,
+    /// A Send: the transfer of its payload.
+    pub(crate) sender: Option<Block1Sender>,
 }
 
 impl<
@@ -31,7 +48,8 @@ impl<
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+    const STORE: usize,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
 {
     /// Marks the observations of changed objects, and asks for an Update when a server has to
     /// know of a change (Core 1.2 §6.2.2).
@@ -115,19 +133,6 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         })
     }
 
-    /// Nothing that happened up to now is reported any more.
-    pub(crate) fn drop_missed_notifications<O: Objects, const SERVERS: usize, const BODY: usize>(
-        &mut self,
-        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
-        now: Instant,
-    ) {
-        let mut index = 0;
-        while self.observations.get(index).is_some() {
-            self.told(shared, now, index);
-            index += 1;
-        }
-    }
-
     /// The observer knows what is there now, or does not have to.
     pub(crate) fn told<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
@@ -151,8 +156,31 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     pub(crate) fn next_notification<O: Objects, const SERVERS: usize, const BODY: usize>(
         &self,
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &Log<[u8]>,
     ) -> Option<Instant> {
         let is_busy = self.is_busy(shared);
+        let looks = self.next_look(shared);
+        let observations = self.observations.iter().enumerate();
+        let sends = observations.filter_map(|(index, observation)| {
+            // What is older goes first.
+            if let Some(confirmable) = self.history(shared, log, index) {
+                return (!is_busy || !confirmable).then_some(Instant::ZERO);
+            }
+            let due = self.due(shared, observation)?;
+            // One interaction at a time (NSTART): its end brings the next look. Whether it asks
+            // for an acknowledgement is decided when it is sent, which is not before now.
+            let sent = due.max(shared.now);
+            let waits = is_busy && self.is_confirmable(shared, observation, sent);
+            (!waits).then_some(due)
+        });
+        sends.chain(looks).min()
+    }
+
+    /// When the next value has to be looked at.
+    fn next_look<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+    ) -> Option<Instant> {
         let looks = self.observations.iter().filter_map(|observation| {
             self.observations
                 .watches(observation)
@@ -162,20 +190,25 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 })
                 .min()
         });
-        let sends = self.observations.iter().filter_map(|observation| {
-            let due = self.due(shared, observation)?;
-            // One interaction at a time (NSTART): its end brings the next look. Whether it asks
-            // for an acknowledgement is decided when it is sent, which is not before now.
-            let sent = due.max(shared.now);
-            let waits = is_busy && self.is_confirmable(shared, observation, sent);
-            (!waits).then_some(due)
-        });
-        looks.chain(sends).min()
+        looks.min()
+    }
+
+    /// When a notification is to be stored, because the server cannot be told.
+    pub(crate) fn next_stored<O: Objects, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
+    ) -> Option<Instant> {
+        let observations = self.observations.iter();
+        observations
+            .filter(|observation| observation.ends.is_none())
+            .filter_map(|observation| self.due(shared, observation))
+            .chain(self.next_look(shared))
+            .min()
     }
 
     /// When an observation's next notification falls due. A server that has lost the right to read
     /// what it observes is told nothing, until it has it again.
-    fn due<O: Objects, const SERVERS: usize, const BODY: usize>(
+    pub(crate) fn due<O: Objects, const SERVERS: usize, const BODY: usize>(
         &self,
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
         observation: &Observation,
@@ -254,6 +287,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     pub(crate) fn notify<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &mut Log<[u8]>,
         now: Instant,
         rng: &mut dyn Rng,
         server: SocketAddr,
@@ -261,7 +295,12 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         self.evaluate(shared, now);
         let mut index = 0;
         while self.observations.get(index).is_some() {
-            if self.notify_one(shared, now, rng, server, index).is_some() {
+            let sent = if self.history(shared, log, index).is_some() {
+                self.send_history(shared, log, now, rng, server, index)
+            } else {
+                self.notify_one(shared, now, rng, server, index)
+            };
+            if sent.is_some() {
                 return true;
             }
             index += 1;
@@ -347,7 +386,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         clippy::too_many_arguments,
         reason = "the engine's state is in three parts"
     )]
-    fn send_notification<O: Objects, const SERVERS: usize, const BODY: usize>(
+    pub(crate) fn send_notification<O: Objects, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
@@ -383,9 +422,12 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             out.get_mut(..length)?.copy_from_slice(sent.bytes);
             shared.out_length = length;
             self.flight = Some(Flight {
-                exchange: Some(sent.exchange),
+                leg: Leg::Waiting(sent.exchange),
                 message_id: sent.message_id,
                 report: 0,
+                is_confirmable: true,
+                began: now,
+                sender: None,
             });
             sent.message_id
         } else {
@@ -404,10 +446,11 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     pub(crate) fn notification_confirmed<O, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &mut Log<[u8]>,
         now: Instant,
         exchange: ExchangeId,
     ) {
-        let Some(flight) = self.land(shared, Some(exchange), Outcome::Delivered) else {
+        let Some(flight) = self.land(shared, log, Some(exchange), State::Delivered) else {
             return;
         };
         if let Some(index) = self.observed_by(flight.message_id)
@@ -417,14 +460,22 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         }
     }
 
-    /// The server does not want, or does not receive, notifications of an observation any more.
-    pub(crate) fn observation_lost<O, const SERVERS: usize, const BODY: usize>(
+    /// The server does not want notifications of an observation any more (`message_id` names the one
+    /// it rejected), or does not receive them, or has not answered a Send.
+    pub(crate) fn report_lost<O, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &mut Log<[u8]>,
         exchange: Option<ExchangeId>,
         message_id: Option<u16>,
     ) {
-        let flight = self.land(shared, exchange, Outcome::Failed { code: None });
+        // What came back was not wanted; what nobody took can be told later.
+        let state = if message_id.is_some() {
+            State::Failed
+        } else {
+            State::Waiting
+        };
+        let flight = self.land(shared, log, exchange, state);
         let lost = flight.map(|flight| flight.message_id).or(message_id);
         if let Some(index) = lost.and_then(|lost| self.observed_by(lost)) {
             let observation = self.observations.remove(index);
@@ -436,36 +487,82 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         }
     }
 
+    /// Whether the report on its way waits for this exchange.
+    pub(crate) fn is_flying(&self, exchange: ExchangeId) -> bool {
+        let leg = Leg::Waiting(exchange);
+        self.flight.as_ref().is_some_and(|flight| flight.leg == leg)
+    }
+
     fn observed_by(&self, message_id: u16) -> Option<usize> {
         self.observations
             .position(|observation| observation.message_id == Some(message_id))
     }
 
-    /// The confirmable report of an exchange has come to its end.
+    /// The report of an exchange has come to its end. A stored notification for which that is
+    /// [`State::Waiting`] stays.
     fn land<O, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &mut Log<[u8]>,
         exchange: Option<ExchangeId>,
-        outcome: Outcome,
+        state: State,
     ) -> Option<Flight> {
-        let flight = self
-            .flight
-            .take_if(|flight| exchange.is_some() && flight.exchange == exchange)?;
-        let server = self.id(shared);
-        shared.settled(server, flight.report, outcome);
+        let leg = exchange.map(Leg::Waiting);
+        let flight = self.flight.take_if(|flight| Some(flight.leg) == leg)?;
+        self.landed(shared, log, &flight, state);
         Some(flight)
     }
 
-    /// A confirmable report whose exchange was given up has not arrived, as far as anybody knows.
-    pub(crate) fn land_forgotten<O, const SERVERS: usize, const BODY: usize>(
+    fn landed<O, const SERVERS: usize, const BODY: usize>(
+        &self,
+        shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &mut Log<[u8]>,
+        flight: &Flight,
+        state: State,
+    ) {
+        let server = self.id(shared);
+        if flight.report != 0 {
+            let outcome = match state {
+                State::Delivered => Outcome::Delivered,
+                _ => Outcome::Failed { code: None },
+            };
+            shared.settled(server, flight.report, outcome);
+            return;
+        }
+        // Whether a Send has failed, nobody knows of a NON.
+        let of_send = match state {
+            State::Delivered => State::Delivered,
+            _ if flight.is_confirmable => State::Failed,
+            _ => State::Sent,
+        };
+        let is_flying = |head: &Head| head.server == server && head.is_flying;
+        log.for_each(is_flying, |log, at| {
+            let is_send = log.entry(at).is_some_and(|entry| entry.head.kind.is_send());
+            match (is_send, state) {
+                (true, _) => log.settle(at, of_send, 0),
+                (false, State::Waiting) => log.set_flying(at, false),
+                (false, state) => log.settle(at, state, 0),
+            }
+        });
+    }
+
+    /// Takes care of a report whose exchange was given up: a notification has not arrived, as far
+    /// as anybody knows, and what is in the log goes again.
+    pub(crate) fn land_lost<O, const SERVERS: usize, const BODY: usize>(
         &mut self,
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
+        log: &mut Log<[u8]>,
     ) -> bool {
-        let Some(flight) = self.flight.take_if(|flight| flight.exchange.is_none()) else {
+        let Some(flight) = self.flight.take_if(|flight| flight.leg == Leg::Lost) else {
             return false;
         };
         let server = self.id(shared);
-        shared.settled(server, flight.report, Outcome::Failed { code: None });
+        if flight.report != 0 {
+            self.landed(shared, log, &flight, State::Failed);
+        } else {
+            let is_flying = |head: &Head| head.server == server && head.is_flying;
+            log.for_each(is_flying, |log, at| log.set_flying(at, false));
+        }
         true
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Observation {
     pub(crate) path: Path,
     /// A digest of the paths of a composite; otherwise 0.
     pub(crate) group: u32,
+    /// The last report before it.
+    pub(crate) since: u32,
     /// Came with the Observe (1.2).
     pub(crate) parameters: Packed,
     /// Of the first response, and so of all (RFC 7641 §4.2).
@@ -48,6 +50,7 @@ impl Observation {
             token,
             path,
             group,
+            since: 0,
             parameters: Packed::NONE,
             is_format_asked: false,
             format,

@@ -91,6 +91,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             is_format_asked: observed.accept.is_some(),
             parameters: observed.parameters.into(),
             sequence,
+            since: shared.last_report,
             ..Observation::new(token, observed.path, observed.group, rendered.format, now)
         };
         let requester = self.requester(shared);

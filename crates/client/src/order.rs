@@ -15,7 +15,8 @@ impl<
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+    const STORE: usize,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
 {
     /// The place of a server in the order; `None` for one that is independent. Servers of the same
     /// priority follow as their accounts do.

@@ -9,8 +9,10 @@ use dunlin_coap::{Instant, Rng};
 use crate::access;
 use crate::account::Account;
 use crate::client::Client;
+use crate::log::State;
 use crate::object::Objects;
 use crate::objects::{Security, Server};
+use crate::outbox::settle_first;
 use crate::session::Session;
 
 /// Why a server cannot be added or connected to.
@@ -50,7 +52,8 @@ impl<
     const ATTRIBUTES: usize,
     const BODY: usize,
     const DATAGRAM: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM>
+    const STORE: usize,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
 {
     /// Adds the account of a further server: an instance of the Server object, and one of the
     /// Security object with the same Short Server ID. [`Client::connect_to`] begins.
@@ -95,6 +98,14 @@ impl<
             tree.security.remove(instance);
         }
         access::forget_server(tree, id);
+        let log = self.log.as_slice_mut();
+        settle_first(
+            log,
+            usize::MAX,
+            &|head| head.server == id,
+            State::Dropped,
+            0,
+        );
         if self.out_to == session.address {
             self.shared.out_length = 0;
         }

@@ -11,7 +11,7 @@ use crate::access::Requester;
 use crate::blocks::Rendered;
 use crate::client::{Config, Dropped, Event, Outcome, ReportId};
 use crate::fetching::Fetching;
-use crate::notify::Flight;
+use crate::notify::{Flight, Leg};
 use crate::object::{Instances, Object, Objects};
 use crate::objects::{Security, Server};
 use crate::observations::Observations;
@@ -179,7 +179,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         }
         self.exchange = None;
         if let Some(flight) = &mut self.flight {
-            flight.exchange = None;
+            flight.leg = Leg::Lost;
         }
     }
 

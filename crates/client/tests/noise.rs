@@ -122,7 +122,7 @@ fn garbage_from_the_wire_is_counted() {
 /// What a device with object 3 takes of RAM, all of it: nothing is on a heap.
 #[test]
 fn memory() {
-    type Small = Client<(Single<Device>,), 1, 4, 4, 512, 512>;
+    type Small = Client<(Single<Device>,), 1, 4, 4, 512, 512, 128>;
     type Default = Client<(Single<Device>,)>;
     let (small, default) = (size_of::<Small>(), size_of::<Default>());
     println!(
@@ -130,5 +130,6 @@ fn memory() {
         size_of::<Device>()
     );
     assert!(small <= 7 * 1024 + 512, "{small}");
-    assert!(default <= 12 * 1024, "{default}");
+    // ... of which 512 B hold what waits to be reported.
+    assert!(default <= 12 * 1024 + 512, "{default}");
 }

@@ -557,6 +557,9 @@ impl Runner {
                 let kind = if confirmable { "CON" } else { "NON" };
                 format!("notified {path} {code} {kind}")
             }
+            Event::NotificationStored { id, path, .. } => {
+                format!("notification of {path} stored as report {id}")
+            }
             Event::Delivery { id, outcome, .. } => format!("report {id}: {outcome}"),
             Event::ObservationLost { path, .. } => {
                 format!("observation of {path} ended: the server does not want it any more")
