@@ -14,6 +14,7 @@
 //! | gt, lt, st, edge together | alternatives; pmin holds for each |
 //! | a condition is met while pmin runs, and then no longer | told when pmin ends: "if a value has to be notified during the quiet period, it must be sent as soon as the period expires"; the value is the one of that moment |
 //! | no condition is attached, and the value is back before pmin ends | not told: nothing has changed |
+//! | `edge` | an edge between two values that were looked at, whichever was told last: else every rising edge but the first would be lost, because the fall between them is not told |
 //! | several values (resource instances) | each is compared with its own; one that comes or goes is a change |
 
 use core::time::Duration;
@@ -89,14 +90,30 @@ impl Snapshot {
         self.ids.get(..usize::from(self.count)).unwrap_or_default()
     }
 
-    /// Whether the step from `told` to `self` is worth a notification.
-    fn meets(&self, attributes: &Attributes, told: &Self) -> bool {
+    /// Which of the values are true, or not 0: a bit for each.
+    fn truths(&self) -> u8 {
+        let numbers = self.numbers.iter().take(usize::from(self.count)).rev();
+        numbers.fold(0, |bits, number| bits << 1 | u8::from(*number != 0.0))
+    }
+
+    /// Whether the step from `told` to `self` is worth a notification. Edges are those since
+    /// `were_true`.
+    fn meets(&self, attributes: &Attributes, told: &Self, were_true: u8) -> bool {
         let differs = self.digest != told.digest;
         if !has_condition(attributes) || self.count == 0 || told.count == 0 {
             return differs;
         }
         // Resource instances that came or went are a change whatever the thresholds say.
-        self.ids() != told.ids()
+        let has_edge = attributes.edge.is_some_and(|rising| {
+            let (before, after) = (were_true, self.truths());
+            if rising {
+                after & !before != 0
+            } else {
+                before & !after != 0
+            }
+        });
+        has_edge
+            || self.ids() != told.ids()
             || self
                 .numbers
                 .iter()
@@ -123,13 +140,6 @@ fn crosses(attributes: &Attributes, told: f64, value: f64) -> bool {
             // A step of 0 is met by any change, not by none.
             step != 0.0 && (step >= st || -step >= st)
         })
-        || attributes.edge.is_some_and(|rising| {
-            if rising {
-                told == 0.0 && value != 0.0
-            } else {
-                told != 0.0 && value == 0.0
-            }
-        })
 }
 
 /// The Maximum Period that applies: none when it is absent, 0 or too small for pmin, in which case
@@ -153,6 +163,8 @@ pub(crate) struct Watch {
     pub(crate) of: u16,
     pub(crate) path: Path,
     told: Snapshot,
+    /// As of the last evaluation: an edge is one between two values, whichever was told.
+    were_true: u8,
     evaluated_at: Instant,
     /// Something may have changed since it was evaluated.
     is_stale: bool,
@@ -162,10 +174,11 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// The observer has just been told `snapshot`.
-    pub(crate) const fn new(path: Path, snapshot: Snapshot, now: Instant) -> Self {
+    pub(crate) fn new(path: Path, snapshot: Snapshot, now: Instant) -> Self {
         Self {
             of: 0,
             path,
+            were_true: snapshot.truths(),
             told: snapshot,
             evaluated_at: now,
             is_stale: false,
@@ -203,7 +216,8 @@ impl Watch {
     pub(crate) fn evaluate(&mut self, now: Instant, attributes: &Attributes, is: &Snapshot) {
         self.is_stale = false;
         self.evaluated_at = now;
-        let is_met = is.meets(attributes, &self.told);
+        let is_met = is.meets(attributes, &self.told, self.were_true);
+        self.were_true = is.truths();
         // A condition that was met has to be told, also when the value returns within pmin.
         self.is_changed = is_met || (self.is_changed && has_condition(attributes));
     }
