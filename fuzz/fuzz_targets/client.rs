@@ -2,11 +2,15 @@
 //! moment, and its timers go forward.
 #![no_main]
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use dunlin_client::image::{ImageError, ImageInfo, ImageStorage, RamStorage};
 use dunlin_client::objects::{Device, Firmware, FirmwareStorage, Installation, Location, Temperature, text};
-use dunlin_client::{Client, Config, Input as ClientInput, Instances, Output, Single, Version};
+use dunlin_client::{
+    Client, Config, Event, Input as ClientInput, Instances, MemoryStorage, Output, Path, ReportId, Single, Version,
+};
 use dunlin_coap::{Code, Instant, Message, MessageWriter, OptionNumber, Type};
 use dunlin_fuzz::{Dice, Input, step, write_device_request};
 use libfuzzer_sys::fuzz_target;
@@ -68,7 +72,7 @@ impl FirmwareStorage for Flash {
 }
 
 struct World {
-    client: Client<Objects, 1, 3, 3, 256, 300>,
+    client: Client<Objects, 1, 3, 3, 256, 300, 300>,
     dice: Dice,
     now: Instant,
     server: SocketAddr,
@@ -76,6 +80,8 @@ struct World {
     last: Vec<u8>,
     last_to: SocketAddr,
     message_id: u16,
+    /// Reports that have ended, which they do once.
+    ended: HashSet<ReportId>,
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -107,6 +113,7 @@ fuzz_target!(|bytes: &[u8]| {
         last: Vec::new(),
         last_to: server,
         message_id: 0,
+        ended: HashSet::new(),
     };
     world.client.connect(world.now, server);
     world.drain(ClientInput::Timer);
@@ -123,7 +130,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 impl World {
     fn turn(&mut self, input: &mut Input<'_>) {
-        match input.byte() % 16 {
+        match input.byte() % 20 {
             0..=6 => self.request(input),
             7 => {
                 let code = input.choose(&[
@@ -169,6 +176,18 @@ impl World {
                 }
                 self.drain(ClientInput::Timer);
             }
+            16 | 17 => self.composite(input),
+            18 => self.send(input),
+            19 => {
+                // A reboot of what waits alone.
+                let mut storage = MemoryStorage::<300>::default();
+                if input.bool() {
+                    self.client.set_clock(self.now, Duration::from_secs(1_795_000_000));
+                }
+                self.client.save_reports(self.now, &mut storage).expect("there is room");
+                self.client.load_reports(self.now, &mut storage).expect("it is its own");
+                self.drain(ClientInput::Timer);
+            }
             12 if input.bool() => self.update(input),
             13 if input.bool() => self.block(input),
             12 | 13 => {
@@ -182,6 +201,57 @@ impl World {
                 self.drain(ClientInput::Timer);
             }
         }
+    }
+
+    /// An operation on several paths, mostly a good one.
+    fn composite(&mut self, input: &mut Input<'_>) {
+        let code = input.choose(&[Code::FETCH, Code::FETCH, Code::IPATCH]);
+        let format = input.choose(&[110, 320, 110, 112]);
+        let payload = if code == Code::FETCH {
+            input.choose(&[
+                &br#"[{"n":"/3303/0/5700"},{"n":"/3/0/6"}]"#[..],
+                br#"[{"n":"/"}]"#,
+                br#"[{"n":"/99"},{"n":"/3303"}]"#,
+                b"\x81\xA1\x00\x65/3303",
+            ])
+        } else {
+            input.choose(&[
+                &br#"[{"n":"/1/0/1","v":60},{"n":"/3/0/14","vs":"+01:00"}]"#[..],
+                br#"[{"n":"/1/0/6","vb":true},{"n":"/1/0/2","v":1}]"#,
+                br#"[{"n":"/1/0/23","vb":false},{"n":"/1/0/17","v":0}]"#,
+                br#"[{"n":"/1/0/25/1","v":null}]"#,
+            ])
+        };
+        self.message_id = self.message_id.wrapping_add(1);
+        let mut buffer = [0; 200];
+        let (ty, id) = (Type::Confirmable, self.message_id);
+        let mut writer = MessageWriter::new(&mut buffer, ty, code, id, &[input.byte() % 4]);
+        if code == Code::FETCH && input.bool() {
+            writer.uint(OptionNumber::OBSERVE, u32::from(input.byte() % 8 == 0));
+        }
+        writer.uint(OptionNumber::CONTENT_FORMAT, format);
+        if code == Code::FETCH && input.byte() > 200 {
+            writer.option(OptionNumber::URI_QUERY, input.choose(&["pmin=1", "con=1", "epmax=3"]).as_bytes());
+        }
+        if input.bool() {
+            writer.uint(OptionNumber::ACCEPT, input.choose(&[110, 112, 11544]));
+        }
+        writer.payload(payload);
+        let length = writer.finish().expect("there is room");
+        self.receive(&buffer[..length]);
+    }
+
+    /// The application records and sends.
+    fn send(&mut self, input: &mut Input<'_>) {
+        let paths = [Path::resource(3303, 0, 5700), Path::object(3), Path::resource(3, 0, 4)];
+        let path = input.choose(&paths);
+        if input.bool() {
+            let _ = self.client.record(self.now, 1, path);
+        } else {
+            let paths = &paths[..usize::from(input.byte() % 3)];
+            let _ = self.client.send(self.now, 1, paths, input.bool());
+        }
+        self.drain(ClientInput::Timer);
     }
 
     fn request(&mut self, input: &mut Input<'_>) {
@@ -332,6 +402,9 @@ impl World {
         let mut outputs = self.client.handle(self.now, &mut self.dice, input);
         let mut count = 0;
         while let Some(output) = outputs.next() {
+            if let Output::Event(Event::Delivery { id, .. }) = output {
+                assert!(self.ended.insert(id), "{id} ends twice");
+            }
             if let Output::Transmit { to, bytes } = output {
                 assert!(bytes.len() <= 300);
                 let message = Message::parse(bytes).expect("a well-formed message");
