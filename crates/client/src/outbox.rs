@@ -201,6 +201,12 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 && !head.is_flying
                 && (has_times || head.id == first_id)
         };
+        if !has_times && first_id <= since {
+            // The answer to Observe has told what is now. Without a time an old value would be taken
+            // for a newer one.
+            settle_first(log, 1, &fits, State::Dropped, 0);
+            return Some(());
+        }
         shared.rendered = None;
         let pack = Pack {
             format,
@@ -228,18 +234,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         } else {
             settle_first(log, count, &fits, State::Sent, 0);
         }
-        let is_outdated = !has_times && first_id <= since;
         let observation = self.observations.get_mut(index)?;
         observation.sent_at = now;
-        if is_outdated {
-            // The answer to Observe told what is now; without times an old value would be taken
-            // for it.
-            for place in self.observations.places(index) {
-                if let Some(watch) = self.observations.watch_mut(place) {
-                    watch.tell_again();
-                }
-            }
-        }
         shared.event(Event::Notified {
             server,
             id: ReportId(first_id),

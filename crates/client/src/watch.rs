@@ -239,11 +239,6 @@ impl Watch {
         }
     }
 
-    /// The observer was told something older in between.
-    pub(crate) fn tell_again(&mut self) {
-        self.is_changed = true;
-    }
-
     /// The observer was told what is there now.
     pub(crate) fn tell(&mut self, snapshot: Snapshot) {
         self.told = snapshot;
