@@ -129,7 +129,7 @@ fn memory() {
         "small {small} B, default {default} B, Device {} B",
         size_of::<Device>()
     );
-    assert!(small <= 7 * 1024 + 512, "{small}");
-    // ... of which 512 B hold what waits to be reported.
+    // Each beside what holds what waits to be reported, 128 and 512 B.
+    assert!(small <= 7 * 1024 + 512 + 128, "{small}");
     assert!(default <= 12 * 1024 + 512, "{default}");
 }
