@@ -185,7 +185,7 @@ impl<P: Copy + Eq + Hash, S: Storage<P>> Endpoint<P, S> {
         self.understands = understands;
     }
 
-    /// Replaces [`Code::is_idempotent`]: which requests may be processed again when a repetition
+    /// Replaces [`Code::is_idempotent`](crate::Code::is_idempotent): which requests may be processed again when a repetition
     /// comes after the stored answer was overwritten. Others stay unanswered then. A server some of
     /// whose POSTs may be done twice says so, and gives such clients an answer instead of silence.
     pub fn set_repeatable(&mut self, repeatable: fn(&Message<'_>) -> bool) {

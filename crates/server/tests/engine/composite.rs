@@ -44,7 +44,7 @@ fn number(path: Path, number: i64) -> OwnedRecord {
     OwnedRecord::new(path, OwnedValue::Integer(number))
 }
 
-/// The bodies of Core 1.2 §6.3.8 as they stand in `spec/05` §5: names, full or below a base.
+/// The bodies of Core 1.2 §6.3.8 as the standard has them: names, full or below a base.
 #[test]
 fn a_read_composite_is_a_fetch_of_names() {
     let mut world = World::new();
