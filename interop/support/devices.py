@@ -14,10 +14,11 @@ class LeshanDevice:
     # 40 and 0 need not be announced; what is in its register message and works on Read
     formats = ("TLV", "SENML_JSON", "SENML_CBOR", "JSON", "TEXT", "CBOR")
 
-    def __init__(self, server, endpoint, lifetime=300):
+    def __init__(self, server, endpoint, lifetime=300, queue=False):
         self.endpoint = endpoint
+        more = ["queue"] if queue else []
         self.process = Process(
-            "leshan-client", peers.java("PeerClient", server, endpoint, lifetime, peers.MODELS)
+            "leshan-client", peers.java("PeerClient", server, endpoint, lifetime, peers.MODELS, *more)
         )
 
     def wait_registered(self):
@@ -56,6 +57,15 @@ class LeshanDevice:
     def update(self):
         self._command("update", "updated")
 
+    def send(self, paths, fmt="SENML_CBOR"):
+        assert self._command(f"send {fmt} {','.join(paths)}", "sent")["code"] == 204
+
+    def collect(self, path):
+        self._command(f"collect {path}", "collected")
+
+    def flush(self, fmt="SENML_CBOR"):
+        self._command(f"flush {fmt}", "flushed")
+
     def deregister(self):
         self._command("stop", "deregistered")
 
@@ -69,11 +79,13 @@ class DunlinDevice:
     name = "dunlin"
     formats = ("TLV", "SENML_JSON", "SENML_CBOR", "TEXT", "CBOR")
 
-    def __init__(self, server, endpoint, lifetime=None):
+    def __init__(self, server, endpoint, lifetime=None, queue=False):
         self.endpoint = endpoint
         command = [peers.dunlin(), "device", "--server", server, "--endpoint", endpoint]
         if lifetime is not None:
             command += ["--lifetime", lifetime]
+        if queue:
+            command += ["--queue"]
         self.process = Process("dunlin-device", command)
 
     def wait_registered(self):
@@ -89,6 +101,9 @@ class DunlinDevice:
 
     def update(self):
         self.process.say("update")
+
+    def send(self, paths, fmt=None):
+        self.process.say(f"send {' '.join(paths)}")
 
     def deregister(self):
         self.process.say("quit")

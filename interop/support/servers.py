@@ -13,7 +13,7 @@ import urllib.parse
 from . import peers
 from .process import Process, free_port, wait_until
 from .rest import Events, call
-from .values import Answer, FORMATS, flatten_leshan, same_type
+from .values import Answer, FORMATS, flatten_composite, flatten_leshan, same_type
 
 
 def _quote(text):
@@ -28,7 +28,7 @@ class Notification:
 
 class DunlinServer:
     name = "dunlin"
-    formats = ("TLV", "SENML_JSON", "SENML_CBOR", "TEXT", "CBOR")
+    formats = ("TLV", "SENML_JSON", "SENML_CBOR", "JSON", "TEXT", "CBOR")
 
     def __init__(self, coap=0, data=None):
         self._folder = None
@@ -185,6 +185,47 @@ class DunlinServer:
         response = self.call("DELETE", f"/devices/{_quote(endpoint)}/observations/{handle}")
         assert response.status == 204, response
 
+    def _composite(self, endpoint, what, fmt):
+        query = f"?format={FORMATS[fmt].rest}" if fmt else ""
+        return f"/devices/{_quote(endpoint)}/composite/{what}{query}"
+
+    def read_composite(self, endpoint, paths, fmt=None):
+        return self._answer(self.call("POST", self._composite(endpoint, "read", fmt), {"paths": paths}), 200)
+
+    def write_composite(self, endpoint, values, fmt=None):
+        records = [{"path": path, "value": self._json(value)} for path, (_, value) in values.items()]
+        return self._answer(self.call("POST", self._composite(endpoint, "write", fmt), {"records": records}), 200)
+
+    def observe_composite(self, endpoint, paths, fmt=None):
+        """Records the wish and waits until the device has accepted it."""
+        response = self.call("POST", f"/devices/{_quote(endpoint)}/observations", {"paths": paths})
+        assert response.status == 201, response
+        wish = response.json()
+        assert wish["paths"] == paths
+
+        def active():
+            items = self.call("GET", f"/devices/{_quote(endpoint)}/observations").json()["items"]
+            [mine] = [o for o in items if o["id"] == wish["id"]]
+            assert mine["state"] != "failed", mine
+            return mine if mine["state"] == "active" and mine["records"] else None
+
+        observation = wait_until(active, 10, "the observation to become active")
+        return Answer("2.05", None, self._records(observation), handle=wish["id"])
+
+    def cancel_composite(self, endpoint, handle):
+        self.cancel(endpoint, None, handle)
+
+    def sends(self, endpoint):
+        return self.call("GET", f"/devices/{_quote(endpoint)}/sends").json()["items"]
+
+    def enqueue(self, endpoint, operation):
+        response = self.call("POST", f"/devices/{_quote(endpoint)}/operations", operation)
+        assert response.status == 201, response
+        return response.json()["id"]
+
+    def operation(self, endpoint, number):
+        return self.call("GET", f"/devices/{_quote(endpoint)}/operations/{number}").json()
+
 
 class DunlinEvents(Events):
     NAMES = {
@@ -207,6 +248,19 @@ class DunlinEvents(Events):
             Notification(d["path"], DunlinServer._records(d))
             for n, d, _ in list(self.all)
             if n == "notification" and d["path"] == path
+        ]
+
+    def composite_notifications(self, handle):
+        return [
+            DunlinServer._records(d)
+            for n, d, _ in list(self.all)
+            if n == "notification" and d["observation"] == handle
+        ]
+
+    def sends(self):
+        """Each Send as [(time, path, value)]."""
+        return [
+            [(r.get("time"), r["path"], r["value"]) for r in d["records"]] for n, d, _ in list(self.all) if n == "send"
         ]
 
     def wait_notification(self, path, records, timeout=10):
@@ -234,6 +288,16 @@ class LeshanEvents(Events):
         ]
 
     wait_notification = DunlinEvents.wait_notification
+
+    def composite_notifications(self, handle):
+        return [flatten_composite(d["val"]) for n, d, _ in list(self.all) if n == "COMPOSITE_NOTIFICATION"]
+
+    def sends(self):
+        return [
+            [(t["time"], path, value) for t in d["times"] for path, value in flatten_composite(t["val"]).items()]
+            for n, d, _ in list(self.all)
+            if n == "SEND"
+        ]
 
 
 class LeshanServer:
@@ -304,7 +368,7 @@ class LeshanServer:
         answer.detail = json.get("errormessage", "")
         if self.tells_format and json.get("contentFormat", -1) >= 0:
             answer.format = json["contentFormat"]
-        if "content" in json:
+        if path is not None and "content" in json:
             answer.records = flatten_leshan(path, json["content"])
         return answer
 
@@ -360,6 +424,28 @@ class LeshanServer:
     def attributes(self, endpoint, path, attributes):
         query = "&".join(k if v is None else f"{k}={v}" for k, v in attributes.items())
         return self._answer(self._call("PUT", endpoint, f"{path}/attributes", query=f"?{query}"))
+
+    def _composite(self, paths, fmt):
+        return f"?paths={','.join(paths)}&format={fmt or 'SENML_CBOR'}"
+
+    def _composite_answer(self, response):
+        answer = self._answer(response)
+        answer.records = flatten_composite(answer.raw.get("content") or {})
+        return answer
+
+    def read_composite(self, endpoint, paths, fmt=None):
+        return self._composite_answer(self._call("GET", endpoint, "/composite", query=self._composite(paths, fmt)))
+
+    def write_composite(self, endpoint, values, fmt=None):
+        body = {p: self._resource(p.rsplit("/", 1)[1], kind, value) for p, (kind, value) in values.items()}
+        query = f"?format={fmt or 'SENML_CBOR'}"
+        return self._answer(self._call("PUT", endpoint, "/composite", body, query))
+
+    def observe_composite(self, endpoint, paths, fmt=None):
+        return self._composite_answer(self._call("POST", endpoint, "/composite", query=self._composite(paths, fmt)))
+
+    def cancel_composite(self, endpoint, handle):
+        assert self._call("DELETE", endpoint, "/composite", query="?active=true").status == 200
 
     def events(self, endpoint=None):
         return LeshanEvents(self, endpoint)

@@ -18,6 +18,7 @@ FORMATS = {
     "SENML_CBOR": Format(112, "senml-cbor"),
     "TLV": Format(11542, "tlv"),
     "JSON": Format(11543, "json"),
+    "LWM2M_CBOR": Format(11544, "lwm2m-cbor"),
 }
 
 
@@ -54,6 +55,15 @@ def flatten_leshan(path, node):
     """Leshan's nested JSON below `path` as {path: value}."""
     out = {}
     _flatten(path.rstrip("/"), node, out)
+    return out
+
+
+def flatten_composite(nodes):
+    """Leshan's nodes by path, as {path: value}; a path without a node is left out."""
+    out = {}
+    for path, node in nodes.items():
+        if node is not None:
+            _flatten(path, node, out)
     return out
 
 

@@ -1,6 +1,7 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.net.InetAddress;
+import java.util.Arrays;
 import java.util.Date;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -20,6 +21,7 @@ import org.eclipse.leshan.client.resource.LwM2mInstanceEnabler;
 import org.eclipse.leshan.client.resource.ObjectEnabler;
 import org.eclipse.leshan.client.resource.ObjectsInitializer;
 import org.eclipse.leshan.client.resource.SimpleInstanceEnabler;
+import org.eclipse.leshan.client.send.ManualDataSender;
 import org.eclipse.leshan.client.servers.LwM2mServer;
 import org.eclipse.leshan.core.ResponseCode;
 import org.eclipse.leshan.core.model.LwM2mModel;
@@ -28,6 +30,7 @@ import org.eclipse.leshan.core.model.StaticModel;
 import org.eclipse.leshan.core.node.LwM2mPath;
 import org.eclipse.leshan.core.node.LwM2mResource;
 import org.eclipse.leshan.core.request.BindingMode;
+import org.eclipse.leshan.core.request.ContentFormat;
 import org.eclipse.leshan.core.request.DeregisterRequest;
 import org.eclipse.leshan.core.request.ReadRequest;
 import org.eclipse.leshan.core.request.RegisterRequest;
@@ -35,6 +38,7 @@ import org.eclipse.leshan.core.request.UpdateRequest;
 import org.eclipse.leshan.core.request.argument.Arguments;
 import org.eclipse.leshan.core.response.ExecuteResponse;
 import org.eclipse.leshan.core.response.ReadResponse;
+import org.eclipse.leshan.core.response.SendResponse;
 import org.eclipse.leshan.core.response.WriteResponse;
 import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointsProvider;
 
@@ -42,8 +46,9 @@ import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClien
  * A device made of Leshan's client library, driven by lines on stdin; what happens to it goes to stdout as JSON lines.
  *
  * <pre>
- * PeerClient SERVER_URI ENDPOINT LIFETIME MODELS_FOLDER
+ * PeerClient SERVER_URI ENDPOINT LIFETIME MODELS_FOLDER [queue]
  * set /3303/0/5700 21.5 | get /3303/0/5700 | update | stop (deregisters) | drop (leaves without a word)
+ * send SENML_CBOR /3303/0/5700,/3/0/9 | collect /3303/0/5700 | flush SENML_JSON (sends what was collected)
  * </pre>
  */
 public final class PeerClient {
@@ -127,6 +132,7 @@ public final class PeerClient {
         coap.setConfiguration(config);
 
         DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
+        engine.setQueueMode(args.length > 4 && args[4].equals("queue"));
         engine.setRequestTimeoutInMs(20_000);
         engine.setDeregistrationTimeoutInMs(5_000);
 
@@ -134,6 +140,8 @@ public final class PeerClient {
         builder.setObjects(enablers);
         builder.setEndpointsProviders(coap.build());
         builder.setRegistrationEngineFactory(engine);
+        ManualDataSender collector = new ManualDataSender();
+        builder.setDataSenders(collector);
         LeshanClient client = builder.build();
         client.addObserver(new LwM2mClientObserverAdapter() {
             @Override
@@ -206,6 +214,21 @@ public final class PeerClient {
                     break;
                 case "update":
                     client.triggerRegistrationUpdate();
+                    break;
+                case "send":
+                    LwM2mServer to = client.getRegisteredServers().values().iterator().next();
+                    SendResponse sent = client.getSendService().sendData(to, ContentFormat.fromName(words[1]),
+                            Arrays.asList(words[2].split(",")), 5_000);
+                    say("event", "sent", "code", sent == null ? 0 : sent.getCode().getCode());
+                    break;
+                case "collect":
+                    collector.collectData(Arrays.asList(new LwM2mPath(words[1])));
+                    say("event", "collected");
+                    break;
+                case "flush":
+                    collector.sendCollectedData(client.getRegisteredServers().values().iterator().next(),
+                            ContentFormat.fromName(words[1]), 5_000, false);
+                    say("event", "flushed");
                     break;
                 case "stop":
                     client.stop(true);

@@ -25,6 +25,7 @@ import org.eclipse.leshan.core.node.TimestampedLwM2mNodes;
 import org.eclipse.leshan.core.observation.CompositeObservation;
 import org.eclipse.leshan.core.observation.Observation;
 import org.eclipse.leshan.core.observation.SingleObservation;
+import org.eclipse.leshan.core.request.CancelCompositeObservationRequest;
 import org.eclipse.leshan.core.request.CancelObservationRequest;
 import org.eclipse.leshan.core.request.ContentFormat;
 import org.eclipse.leshan.core.request.CreateRequest;
@@ -32,6 +33,7 @@ import org.eclipse.leshan.core.request.DeleteRequest;
 import org.eclipse.leshan.core.request.DiscoverRequest;
 import org.eclipse.leshan.core.request.DownlinkDeviceManagementRequest;
 import org.eclipse.leshan.core.request.ExecuteRequest;
+import org.eclipse.leshan.core.request.ObserveCompositeRequest;
 import org.eclipse.leshan.core.request.ObserveRequest;
 import org.eclipse.leshan.core.request.ReadCompositeRequest;
 import org.eclipse.leshan.core.request.ReadRequest;
@@ -113,6 +115,8 @@ public final class PeerServer {
             @Override
             public void onResponse(CompositeObservation observation, Registration reg,
                     ObserveCompositeResponse response) {
+                tell("COMPOSITE_NOTIFICATION", Json.object("ep", reg.getEndpoint(), "code",
+                        response.getCode().getCode(), "val", composite(response.getContent())));
             }
 
             @Override
@@ -123,7 +127,10 @@ public final class PeerServer {
         lwm2m.getSendService().addListener(new SendListener() {
             @Override
             public void dataReceived(Registration reg, TimestampedLwM2mNodes data, SendRequest request) {
-                tell("SEND", Json.object("ep", reg.getEndpoint(), "val", composite(data.getMostRecentNodes())));
+                List<Object> times = new ArrayList<>();
+                data.getTimestamps().forEach(t -> times.add(Json.object("time",
+                        t == null ? null : t.toEpochMilli() / 1000.0, "val", composite(data.getNodesAt(t)))));
+                tell("SEND", Json.object("ep", reg.getEndpoint(), "times", times));
             }
 
             @Override
@@ -138,7 +145,14 @@ public final class PeerServer {
         listeners.forEach(l -> l.add(message));
     }
 
-    private static Object registration(Registration reg) {
+    /** What is told of a registration, and whether the server takes the device for awake. */
+    private Object present(Registration reg) {
+        Map<String, Object> json = registration(reg);
+        json.put("awake", lwm2m.getPresenceService().isClientAwake(reg));
+        return json;
+    }
+
+    private static Map<String, Object> registration(Registration reg) {
         return Json.object("endpoint", reg.getEndpoint(), "registrationId", reg.getId(), "address",
                 reg.getAddress().getHostAddress() + ":" + reg.getPort(), "lwM2mVersion", reg.getLwM2mVersion().toString(),
                 "lifetime", reg.getLifeTimeInSec(), "bindingMode", reg.getBindingMode().toString(), "rootPath",
@@ -204,6 +218,16 @@ public final class PeerServer {
             Map<LwM2mPath, LwM2mNode> nodes = new LinkedHashMap<>();
             json.forEach((p, n) -> nodes.put(new LwM2mPath(p), Json.parse((Map<String, Object>) n, false)));
             return new WriteCompositeRequest(format, nodes, null);
+        case "POST composite":
+            return new ObserveCompositeRequest(format, format, query.get("paths").split(","));
+        case "DELETE composite":
+            for (Observation o : lwm2m.getObservationService().getObservations(reg))
+                if (o instanceof CompositeObservation) {
+                    if (Boolean.parseBoolean(query.get("active")))
+                        return new CancelCompositeObservationRequest((CompositeObservation) o);
+                    lwm2m.getObservationService().cancelObservation(o);
+                }
+            return null;
         case "PUT attributes":
             try {
                 return new WriteAttributesRequest(parent,
@@ -280,7 +304,7 @@ public final class PeerServer {
                     status = 400;
                     answer = "no registered client";
                 } else if (path.isEmpty()) {
-                    answer = registration(reg);
+                    answer = present(reg);
                 } else {
                     DownlinkDeviceManagementRequest<? extends LwM2mResponse> request = request(http, reg, path);
                     Map<String, String> query = query(http.getRequestURI().getQuery());
