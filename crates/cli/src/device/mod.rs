@@ -98,8 +98,8 @@ Examples:
   dunlin device --server 101=coap://192.0.2.1 --server 102=coap://192.0.2.2 --set /1/0/13=1 --set /1/1/13=2
   dunlin device --lwm2m 1.2 --queue --awake 20
 
-In the shell: help, list, get PATH, set PATH VALUE, create PATH, delete PATH, update, leave,
-offline, online, rebind, advance-time SECONDS, status, quit";
+In the shell: help, list, get PATH, set PATH VALUE, create PATH, delete PATH, update,
+record PATH, send PATH..., leave, offline, online, rebind, advance-time SECONDS, status, quit";
 
 pub(crate) fn run(args: &DeviceArgs) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()

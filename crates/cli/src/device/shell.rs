@@ -14,6 +14,9 @@ create PATH            a new instance, as in create /3303/1
 delete PATH            take an instance away
 update [ID]            send an Update to each server, or to the one of this Short Server ID; register
                        again where every attempt has failed
+record PATH            keep the values at a path, with the time, for the next send
+send [PATH]...         report what was recorded and the values at the paths (Send), as in
+                       send /3303/0/5700 /3/0/9
 leave [ID]             de-register from each server, or from one; update comes back
 offline, online        stop talking, and go on
 rebind                 go on from another local port
@@ -75,6 +78,22 @@ fn run(command: &str, rest: &str, client: &mut Device, now: Instant) -> anyhow::
                 update(client, now, id)?;
             }
             Reply::Nothing
+        }
+        "record" => {
+            let path = values::parse_path(rest)?;
+            for id in servers(client, "")? {
+                client.record(now, id, path)?;
+            }
+            Reply::Text(format!("recorded {path}"))
+        }
+        "send" => {
+            let paths = rest.split_whitespace().map(values::parse_path);
+            let paths = paths.collect::<anyhow::Result<Vec<_>>>()?;
+            let mut ids = Vec::new();
+            for id in servers(client, "")? {
+                ids.push(client.send(now, id, &paths, true)?.to_string());
+            }
+            Reply::Text(format!("report {}: on its way", ids.join(", ")))
         }
         "leave" => {
             for id in servers(client, rest)? {

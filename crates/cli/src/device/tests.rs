@@ -41,6 +41,23 @@ fn the_shell_reads_and_sets() {
 }
 
 #[test]
+fn the_shell_records_and_sends() {
+    let mut device = device();
+    assert!(say(&mut device, "send").contains("nothing to send"));
+    assert_eq!(
+        say(&mut device, "record /3303/0/5700"),
+        "recorded /3303/0/5700"
+    );
+    assert_eq!(say(&mut device, "send"), "report 1: on its way");
+    let both = say(&mut device, "send /3303/0/5700 /3/0/9");
+    assert_eq!(both, "report 2: on its way");
+    assert!(say(&mut device, "send /3/0/4").contains("/3/0/4 is nothing"));
+    assert_eq!(device.waiting_reports().count(), 2);
+    say(&mut device, "set /1/0/23 true");
+    assert!(say(&mut device, "send /3/0/9").contains("/1/x/23"));
+}
+
+#[test]
 fn the_shell_refuses_with_a_reason() {
     let mut device = device();
     for (line, reason) in [
