@@ -107,6 +107,10 @@ pub struct Limits {
     /// Bytes of all object lists and parameters, equal ones counted once; when they are used up,
     /// a list or parameters that no device has yet are answered 5.03.
     pub shared_bytes: usize,
+    /// Bytes of the object lists of all registrations, as the store holds them: each has its own.
+    /// When they are used up, a registration whose list is longer than before is answered 5.03. A
+    /// Profile ID of a few bytes stands for a long list, so their number alone bounds no disk.
+    pub listed_bytes: usize,
     /// Replies that wait for the store; while there are more, requests that would be kept are
     /// answered 5.03.
     pub held: usize,
@@ -132,6 +136,9 @@ pub struct Limits {
     pub send_bytes_per_device: usize,
     /// Bytes of the Sends kept in this shard; devices that have been silent for longest give way.
     pub send_bytes: usize,
+    /// Bytes of Sends that are not on disk yet, since other devices wait for the same store; more
+    /// are answered 5.03, and so is a second Send of a device that has more than a sixteenth there.
+    pub unstored_send_bytes: usize,
     /// Paths of one composite operation or observation; more are refused.
     pub paths: usize,
     /// Wishes for one device.
@@ -204,6 +211,7 @@ impl Default for Limits {
             endpoint_bytes: 252,
             parameter_bytes: 2048,
             shared_bytes: 512 * 1024 * 1024,
+            listed_bytes: 2 * 1024 * 1024 * 1024,
             held: 262_144,
             body_bytes: 64 * 1024,
             links: 4096,
@@ -216,6 +224,7 @@ impl Default for Limits {
             sends_per_device: 100,
             send_bytes_per_device: 1024 * 1024,
             send_bytes: 64 * 1024 * 1024,
+            unstored_send_bytes: 16 * 1024 * 1024,
             paths: 256,
             wishes_per_device: 64,
             wishes: 4_000_000,

@@ -28,7 +28,7 @@ pub(super) struct Forgotten {
     pub(super) through: u64,
 }
 
-fn bytes_of(sent: &Sent) -> usize {
+pub(super) fn bytes_of(sent: &Sent) -> usize {
     size_of::<Sent>() + sent.records.iter().map(record_bytes).sum::<usize>()
 }
 

@@ -168,7 +168,8 @@ impl Shard {
         if !was_there && self.is_crowded(address) {
             return Err(Refusal::Crowded);
         }
-        let links = self.intern_links(&list, parameters.version)?;
+        let before = found.map_or(0, |found| self.lists.get(found.links).text.len());
+        let links = self.intern_links(&list, parameters.version, before)?;
         fleet::join_queries(message, &mut self.text);
         let (text, room) = (&self.text, self.room(self.text.len()));
         let interned = self.parameters.intern(parameters.faults.bits(), text, || {
@@ -213,10 +214,12 @@ impl Shard {
         Ok(slot)
     }
 
+    /// The object list of a device that has had one of `before` bytes.
     pub(super) fn intern_links(
         &mut self,
         body: &[u8],
         version: Version,
+        before: usize,
     ) -> Result<Interned, Refusal> {
         let limits = self.config.limits;
         let Ok(text) = str::from_utf8(body) else {
@@ -226,6 +229,10 @@ impl Shard {
                 Ok(_) => Err(RegistrationError::NotUtf8.into()),
             };
         };
+        let more = text.len().saturating_sub(before);
+        if more > 0 && self.lists.named_bytes() + more > limits.listed_bytes {
+            return Err(Refusal::Full);
+        }
         let has_room = self.shared_bytes() + text.len() <= limits.shared_bytes;
         self.lists.intern(version as u32, text, || {
             if !has_room {
@@ -322,7 +329,8 @@ impl Shard {
         let mut links = registration.links;
         let mut interned = registration.parameters;
         if relists {
-            links = self.intern_links(&list, version)?;
+            let before = self.lists.get(links).text.len();
+            links = self.intern_links(&list, version, before)?;
         }
         let faults = old_faults.union(parameters.faults);
         if faults != old_faults || !fleet::has_no_query(message) {
@@ -475,6 +483,7 @@ impl Shard {
 
     pub(super) fn durable(&mut self, now: Instant, through: u64, rng: &mut dyn Rng) {
         self.durable = self.durable.max(through.min(self.sequence));
+        self.unstored.stored(self.durable);
         self.keep_promises(now, rng);
         while let Some(held) = self.held.pop_front() {
             if held.sequence > self.durable {

@@ -20,6 +20,7 @@ pub(super) struct Interner<T> {
     index: HashTable<u32>,
     seed: u64,
     bytes: usize,
+    named: usize,
 }
 
 #[derive(Debug)]
@@ -36,12 +37,18 @@ impl<T: Keyed> Interner<T> {
             index: HashTable::new(),
             seed,
             bytes: 0,
+            named: 0,
         }
     }
 
     /// Bytes of all texts.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of all texts, each as often as it is counted.
+    pub(super) fn named_bytes(&self) -> usize {
+        self.named
     }
 
     /// The value of this key, counted once more; made when there is none yet.
@@ -59,12 +66,14 @@ impl<T: Keyed> Interner<T> {
             if let Entry::Used { count, .. } = &mut self.entries[id as usize] {
                 *count += 1;
             }
+            self.named += text.len();
             return Ok(Interned(id));
         }
         let value = make()?;
         let (made_qualifier, made_text) = value.key();
         let hash = self::hash(self.seed, made_qualifier, made_text);
         self.bytes += made_text.len();
+        self.named += made_text.len();
         let entry = Entry::Used { value, count: 1 };
         let id = match self.free.pop() {
             Some(id) => {
@@ -103,6 +112,7 @@ impl<T: Keyed> Interner<T> {
             return;
         };
         *count -= 1;
+        self.named -= value.key().1.len();
         if *count > 0 {
             return;
         }
@@ -149,9 +159,11 @@ mod tests {
         assert_eq!(intern(&mut interner, 0, "a"), a);
         let other = intern(&mut interner, 1, "a");
         assert_ne!(other, a);
+        assert_eq!((interner.bytes(), interner.named_bytes()), (2, 3));
         interner.release(a);
         assert_eq!(interner.get(a).1, "a");
         interner.release(a);
+        assert_eq!((interner.bytes(), interner.named_bytes()), (1, 1));
         let b = intern(&mut interner, 0, "b");
         assert_eq!(b, a, "the place is used again");
         assert_eq!(interner.get(other).1, "a");

@@ -61,6 +61,7 @@ mod registry;
 mod restore;
 mod send;
 mod trace;
+mod unstored;
 mod upload;
 mod uploads;
 mod wheel;
@@ -86,6 +87,7 @@ pub use outputs::Outputs;
 use outputs::Queue;
 use queue::{Expiry, Promise};
 use registry::{NEVER, Registry, TICKS_PER_SECOND};
+use unstored::Unstored;
 use uploads::Uploads;
 use wheel::NONE;
 
@@ -130,6 +132,7 @@ pub struct Shard {
     uploads: Uploads,
     /// What devices sent.
     history: History,
+    unstored: Unstored,
     held: VecDeque<Held>,
     promises: VecDeque<(u64, Promise)>,
     /// When operations that were queued here expire.
@@ -206,6 +209,7 @@ impl Shard {
             own_line: VecDeque::new(),
             uploads: Uploads::new(seed, limits.uploads, limits.upload_idle, limits.body_bytes),
             history: History::default(),
+            unstored: Unstored::default(),
             held: VecDeque::new(),
             promises: VecDeque::new(),
             expiries: BinaryHeap::new(),

@@ -36,7 +36,7 @@ impl Shard {
             return false;
         };
         let (version, lifetime) = (parameters.version, parameters.lifetime);
-        let Ok(links) = self.intern_links(stored.links.as_bytes(), version) else {
+        let Ok(links) = self.intern_links(stored.links.as_bytes(), version, 0) else {
             return false;
         };
         let text = parameters.text.clone();

@@ -10,7 +10,7 @@ use dunlin_coap::{Code, Instant, Message};
 use dunlin_lwm2m::{ContentFormat, Level, OwnedRecord, Path};
 
 use super::Shard;
-use super::history::Forgotten;
+use super::history::{Forgotten, bytes_of};
 use super::io::{Persist, StoredSend};
 use super::receive::{Asker, Response};
 use crate::api::{EventKind, Sent};
@@ -83,6 +83,11 @@ impl Shard {
             let unregistered = || Refused(Code::NOT_FOUND, "register first".to_owned());
             return Err(wrong.unwrap_or_else(unregistered));
         };
+        let most = self.config.limits.unstored_send_bytes;
+        if !self.unstored.has_room(slot, most) {
+            let why = "what was sent before is not on disk yet; try again later".to_owned();
+            return Err(Refused(Code::SERVICE_UNAVAILABLE, why));
+        }
         let endpoint = self.registry.name(slot).to_owned();
         let time = self.unix(now);
         for record in &mut records {
@@ -97,6 +102,9 @@ impl Shard {
             endpoint: endpoint.clone(),
             sent: sent.clone(),
         }));
+        if self.config.durable {
+            self.unstored.push(self.sequence, slot, bytes_of(&sent));
+        }
         let forgotten = self.history.push(&self.config.limits, &endpoint, sent);
         for Forgotten { endpoint, through } in forgotten {
             self.persist(Persist::RemoveSends { endpoint, through });
@@ -159,7 +167,12 @@ impl Shard {
     pub fn restore_send(&mut self, stored: StoredSend) {
         let StoredSend { endpoint, sent } = stored;
         self.config.directory.restore_send(sent.id);
-        // What finds no room any more is removed from the store when the device sends again.
-        let _ = self.history.push(&self.config.limits, &endpoint, sent);
+        // The device may never send again, so what finds no room any more is removed here. A shard
+        // has more to put back than it kept when devices were registered with others.
+        for Forgotten { endpoint, through } in
+            self.history.push(&self.config.limits, &endpoint, sent)
+        {
+            self.persist(Persist::RemoveSends { endpoint, through });
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! out.
 
 use core::time::Duration;
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use dunlin_coap::{Code, Instant, Message, OptionNumber};
@@ -38,6 +39,8 @@ struct Ring {
     /// Where the oldest datagram begins.
     start: usize,
     used: usize,
+    /// Where the newest datagram begins, if there is one.
+    newest: usize,
 }
 
 impl Ring {
@@ -46,6 +49,7 @@ impl Ring {
             bytes: vec![0; bytes].into_boxed_slice(),
             start: 0,
             used: 0,
+            newest: 0,
         }
     }
 
@@ -63,6 +67,7 @@ impl Ring {
             self.used -= oldest;
         }
         let header = Header::write(at, direction, peer, length);
+        self.newest = self.wrap(self.start + self.used);
         self.put(&header);
         self.put(datagram);
     }
@@ -111,34 +116,49 @@ impl Ring {
         }
     }
 
+    /// The latest datagram.
+    fn newest(&self) -> Option<Kept> {
+        (self.used > 0).then(|| {
+            let mut bytes = [0; HEADER];
+            self.get(self.newest, &mut bytes);
+            let header = Header::read(&bytes);
+            self.take(&header, self.newest + HEADER)
+        })
+    }
+
+    fn take(&self, header: &Header, start: usize) -> Kept {
+        let mut bytes = vec![0; header.length];
+        self.get(start, &mut bytes);
+        Kept {
+            at: header.at,
+            direction: header.direction,
+            peer: header.peer,
+            bytes,
+        }
+    }
+
     /// The datagrams that `wanted` picks by their peer, oldest first.
     fn pick(&self, wanted: impl Fn(SocketAddr) -> bool) -> Vec<Kept> {
         let mut picked = Vec::new();
         self.visit(|header, start| {
             if wanted(header.peer) {
-                let mut bytes = vec![0; header.length];
-                self.get(start, &mut bytes);
-                picked.push(Kept {
-                    at: header.at,
-                    direction: header.direction,
-                    peer: header.peer,
-                    bytes,
-                });
+                picked.push(self.take(header, start));
             }
         });
         picked
     }
 
     /// Addresses that sent a request with this endpoint name.
-    fn who_named(&self, endpoint: &str) -> Vec<SocketAddr> {
-        let mut peers = Vec::new();
+    fn who_named(&self, endpoint: &str) -> HashSet<SocketAddr> {
+        // Whoever makes up addresses fills the ring with them.
+        let mut peers = HashSet::new();
         let mut bytes = Vec::new();
         self.visit(|header, start| {
             if header.direction == Direction::In && !peers.contains(&header.peer) {
                 bytes.resize(header.length, 0);
                 self.get(start, &mut bytes);
                 if names(&bytes, endpoint) {
-                    peers.push(header.peer);
+                    peers.insert(header.peer);
                 }
             }
         });
@@ -260,13 +280,15 @@ impl Trace {
             return;
         };
         watch.address = address;
-        // The message that told the new address came before it was known.
-        for kept in self.all.pick(|peer| is_same(peer, address)) {
-            if kept.at >= now {
-                watch
-                    .ring
-                    .push(kept.at, kept.direction, kept.peer, &kept.bytes);
-            }
+        // The message that told the new address came before it was known. It is the latest: to look
+        // through the ring would let a device that moves all the time hold up the others.
+        if let Some(kept) = self.all.newest()
+            && is_same(kept.peer, address)
+            && kept.at >= now
+        {
+            watch
+                .ring
+                .push(kept.at, kept.direction, kept.peer, &kept.bytes);
         }
     }
 
@@ -411,6 +433,28 @@ mod tests {
             .map(|kept| kept.peer.to_string())
             .collect();
         assert_eq!(back, peers);
+    }
+
+    /// With a look through the ring for each datagram, or a comparison of each address with all
+    /// others, this takes minutes.
+    #[test]
+    fn made_up_addresses_cost_no_time() {
+        let mut trace = Trace::new(4 * 1024 * 1024);
+        let register = [&[0x40, 2, 0, 1, 0xB2][..], b"rd\x44ep=x"].concat();
+        let address = |number: u32| SocketAddr::from((number.to_be_bytes(), 5683));
+        for number in 0..80_000 {
+            trace.record(Direction::In, address(number), &register);
+        }
+        let began = std::time::Instant::now();
+        assert_eq!(trace.of_stranger("x").len(), 80_000);
+        trace.of_device(Instant::ZERO, "y", address(0));
+        for number in 0..2000 {
+            trace.record(Direction::In, address(number), &register);
+            trace.follow("y", address(number));
+        }
+        let kept = trace.of_device(Instant::ZERO, "y", address(0));
+        assert_eq!(kept.last().map(|kept| kept.peer), Some(address(1999)));
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use dunlin_coap::{Code, Rng};
 use dunlin_server::api::Device;
+use dunlin_server::shard::{Limits, ShardConfig};
 
 use crate::durable::restart;
-use crate::world::{LIST, Peer, World};
+use crate::world::{LIST, Peer, World, config, small};
 
 fn register(world: &mut World, number: u16, version: &str, pid: &str, list: &[u8]) -> Code {
     let mut peer = Peer::new(number);
@@ -117,4 +118,28 @@ fn an_update_may_name_a_profile_as_well() {
     let known = peer.update_message(&["pid=6:a"]);
     assert_eq!(answer(&mut world, &known, &peer), Code::CHANGED);
     assert_eq!(objects_now(&mut world), [1, 3, 7]);
+}
+
+/// In the store each registration has a list of its own, however short the message that named it.
+#[test]
+fn lists_that_a_profile_id_stands_for_are_counted_once_for_each_device() {
+    let list = b"</1/0>,</3/0>";
+    let mut world = World::with(ShardConfig {
+        limits: Limits {
+            listed_bytes: 2 * list.len(),
+            ..small()
+        },
+        ..config()
+    });
+    assert_eq!(register(&mut world, 1, "1.2", "6:a", list), Code::CREATED);
+    assert_eq!(register(&mut world, 2, "1.2", "6:a", b""), Code::CREATED);
+    let full = Code::SERVICE_UNAVAILABLE;
+    assert_eq!(register(&mut world, 3, "1.2", "6:a", b""), full);
+    // Who is there already comes back.
+    assert_eq!(register(&mut world, 2, "1.2", "6:a", b""), Code::CREATED);
+    assert_eq!(
+        register(&mut world, 2, "1.2", "6:b", b"</3/0>"),
+        Code::CREATED
+    );
+    assert_eq!(register(&mut world, 3, "1.2", "6:b", b""), Code::CREATED);
 }

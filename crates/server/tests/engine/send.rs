@@ -3,7 +3,7 @@
 use dunlin_coap::{Code, OptionNumber, Type};
 use dunlin_lwm2m::{OwnedRecord, OwnedValue, Path};
 use dunlin_server::api::{EventKind, Sent as Report};
-use dunlin_server::shard::{Command, Limits, Persist, Reply, ShardConfig};
+use dunlin_server::shard::{Command, Limits, Persist, Reply, ShardConfig, StoredSend};
 
 use crate::world::{CF, LIST, ORIGIN, Peer, SENML_JSON, Sent, World, build, config, small};
 
@@ -351,4 +351,62 @@ fn a_device_finds_its_history_after_it_was_away_and_after_a_restart() {
     let mut peer = Peer::up(1, &mut after);
     assert_eq!(code(&send(&mut after, &mut peer, b"[]")), Code::CHANGED);
     assert!(history(&mut after, "dev-1").1[0].id > kept[0].id);
+}
+
+/// A Send may be a thousand rows in the store, where others wait for their 2.01.
+#[test]
+fn a_device_waits_with_its_next_send_while_the_store_is_busy_with_its_last() {
+    let mut world = World::with(ShardConfig {
+        limits: Limits {
+            unstored_send_bytes: 16 * 100,
+            ..small()
+        },
+        durable: true,
+        ..config()
+    });
+    let mut peer = Peer::up_durable(1, &mut world);
+    let mut other = Peer::up_durable(2, &mut world);
+    let long = format!(r#"[{{"n":"/3303/0/5750","vs":"{}"}}]"#, "x".repeat(200));
+    let post = |world: &mut World, peer: &mut Peer| {
+        let bytes = message(peer, Type::Confirmable, SENML_JSON, long.as_bytes());
+        world.datagram(peer.address, &bytes)
+    };
+    assert!(post(&mut world, &mut peer).is_empty());
+    let refused = post(&mut world, &mut peer);
+    assert_eq!(code(&refused[0]), Code::SERVICE_UNAVAILABLE);
+    assert!(post(&mut world, &mut other).is_empty(), "it has its share");
+    let through = world.persisted.last().expect("persisted").0;
+    assert_eq!(world.durable_through(through).len(), 2);
+    assert!(post(&mut world, &mut peer).is_empty());
+    assert_eq!(history(&mut world, "dev-1").1.len(), 2);
+}
+
+#[test]
+fn what_finds_no_room_after_a_restart_is_removed_from_the_store() {
+    let sent = |id| StoredSend {
+        endpoint: format!("dev-{id}"),
+        sent: Report {
+            id,
+            time: NOW,
+            records: vec![celsius(1.0, NOW); 100],
+        },
+    };
+    let mut world = World::with(ShardConfig {
+        limits: Limits {
+            send_bytes: 10_000,
+            ..small()
+        },
+        ..config()
+    });
+    for id in 1..=3 {
+        world.shard.restore_send(sent(id));
+    }
+    world.seconds(1);
+    assert_eq!(history(&mut world, "dev-1").1, []);
+    assert_eq!(history(&mut world, "dev-3").1.len(), 1);
+    let removed = Persist::RemoveSends {
+        endpoint: "dev-1".to_owned(),
+        through: 1,
+    };
+    assert!(world.persisted.iter().any(|(_, change)| *change == removed));
 }
