@@ -108,6 +108,42 @@ def test_observe_composite(pair, fmt):
         assert len(events.composite_notifications(answer.handle)) == seen, "notified after the cancellation"
 
 
+# attributes
+
+
+@pytest.mark.only(device="dunlin")
+def test_evaluation_periods(pair):
+    """epmin and epmax came with 1.1; the Leshan client keeps attributes as well, but does nothing with them."""
+    wanted = {"epmin": 1, "epmax": 20}
+    assert pair.server.attributes(pair.endpoint, TEMPERATURE, wanted).code == "2.04"
+    found = pair.server.discover(pair.endpoint, TEMPERATURE).links[TEMPERATURE]
+    assert {k: float(found[k]) for k in wanted} == wanted
+    assert pair.server.attributes(pair.endpoint, TEMPERATURE, dict.fromkeys(wanted)).code == "2.04"
+    found = pair.server.discover(pair.endpoint, TEMPERATURE).links[TEMPERATURE]
+    assert not set(wanted) & set(found), found
+
+
+@pytest.mark.only(device="dunlin")
+def test_thresholds_of_an_observation(pair):
+    """gt, lt and pmin decide what is told (Core 1.1 §5.1.2); the Leshan client tells everything."""
+    set_and_see(pair, TEMPERATURE, 20.0)
+    assert pair.server.attributes(pair.endpoint, TEMPERATURE, {"pmin": 0, "gt": 30, "lt": 10}).code == "2.04"
+    with pair.server.events(pair.endpoint) as events:
+        answer = pair.server.observe(pair.endpoint, TEMPERATURE)
+        assert answer.code == "2.05", answer
+        try:
+            # only 31 and 9 are beyond a threshold, and 25 and 15 come back
+            for value in (21.0, 29.0, 31.0, 25.0, 15.0, 9.0):
+                set_and_see(pair, TEMPERATURE, value)
+            events.wait_notification(TEMPERATURE, {TEMPERATURE: 9.0})
+            told = [n.records[TEMPERATURE] for n in events.notifications(TEMPERATURE)]
+            assert [v for v in told if v != 20.0] == [31.0, 25.0, 9.0], told
+        finally:
+            pair.server.cancel(pair.endpoint, TEMPERATURE, answer.handle)
+            unset = dict.fromkeys(("pmin", "gt", "lt"))
+            assert pair.server.attributes(pair.endpoint, TEMPERATURE, unset).code == "2.04"
+
+
 # Send
 
 
@@ -184,16 +220,43 @@ def test_queue_mode_is_announced_and_served(sleeper):
     assert server.read(endpoint, "/3/0/16").code == "2.05"
 
 
-@pytest.mark.parametrize("sleeper", ["leshan_client-dunlin_server"], indirect=True)
-def test_operations_wait_for_a_sleeping_leshan_client(sleeper):
-    """Once its awake time is over, what is asked for waits for its next Update and is then done in order."""
+def fall_asleep(sleeper):
+    """The shortest awake time, and an Update from which it counts."""
     server, endpoint = sleeper.server, sleeper.endpoint
-    device = server.registration(endpoint)["raw"]
-    assert device["queueMode"] is True
     response = server.call("PUT", f"/devices/{endpoint}/awake-time", {"seconds": 1})
     assert response.status in (200, 204), response
     sleeper.device.update()
     wait_until(lambda: server.registration(endpoint)["raw"]["awake"] is False, 10, "the server to take it for asleep")
+
+
+@pytest.mark.parametrize("sleeper", ["leshan_client-dunlin_server"], indirect=True)
+def test_composites_and_refusals_wait_as_well(sleeper):
+    server, endpoint = sleeper.server, sleeper.endpoint
+    fall_asleep(sleeper)
+    numbers = [
+        server.enqueue(endpoint, {"operation": "readComposite", "paths": ["/3/0/0", "/3303/0/5701"]}),
+        server.enqueue(endpoint, {"operation": "read", "path": "/3/0/9999"}),
+        server.enqueue(endpoint, {"operation": "execute", "path": "/3/0/4"}),
+    ]
+    cancelled = server.enqueue(endpoint, {"operation": "execute", "path": "/3/0/5"})
+    assert server.call("DELETE", f"/devices/{endpoint}/operations/{cancelled}").status in (200, 204)
+    mark = sleeper.device.mark()
+    sleeper.device.process.say("update")
+    ended = lambda: [server.operation(endpoint, n)["state"] for n in numbers] == ["done", "failed", "done"]  # noqa: E731
+    wait_until(ended, 15, "all to end")
+    records = {r["path"]: r["value"] for r in server.operation(endpoint, numbers[0])["result"]["records"]}
+    assert records == {"/3/0/0": "Interop", "/3303/0/5701": "Cel"}
+    assert server.operation(endpoint, numbers[1])["error"]["coapCode"] == "4.04"
+    sleeper.device.executed("/3/0/4", mark)
+    assert server.operation(endpoint, cancelled)["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("sleeper", ["leshan_client-dunlin_server"], indirect=True)
+def test_operations_wait_for_a_sleeping_leshan_client(sleeper):
+    """Once its awake time is over, what is asked for waits for its next Update and is then done in order."""
+    server, endpoint = sleeper.server, sleeper.endpoint
+    assert server.registration(endpoint)["raw"]["queueMode"] is True
+    fall_asleep(sleeper)
     numbers = [
         server.enqueue(endpoint, {"operation": "write", "path": "/3/0/15", "value": f"Zone/{n}"}) for n in range(4)
     ]
@@ -201,7 +264,6 @@ def test_operations_wait_for_a_sleeping_leshan_client(sleeper):
     direct = server.call("GET", f"/devices/{endpoint}/data/3/0/14")
     assert direct.status == 202, direct
     numbers.append(direct.json()["id"])
-    time.sleep(1)
     assert all(server.operation(endpoint, n)["state"] == "queued" for n in numbers)
     mark = sleeper.device.mark()
     sleeper.device.process.say("update")

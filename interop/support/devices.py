@@ -14,9 +14,9 @@ class LeshanDevice:
     # 40 and 0 need not be announced; what is in its register message and works on Read
     formats = ("TLV", "SENML_JSON", "SENML_CBOR", "JSON", "TEXT", "CBOR")
 
-    def __init__(self, server, endpoint, lifetime=300, queue=False):
+    def __init__(self, server, endpoint, lifetime=300, queue=False, firmware=False):
         self.endpoint = endpoint
-        more = ["queue"] if queue else []
+        more = ["queue"] * queue + ["firmware"] * firmware
         self.process = Process(
             "leshan-client", peers.java("PeerClient", server, endpoint, lifetime, peers.MODELS, *more)
         )

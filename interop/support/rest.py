@@ -21,17 +21,19 @@ class Response:
 
 
 def call(method, base, path, body=None, content_type=None, timeout=30):
-    """One request; a dict or list as body goes as JSON, a string as text/plain."""
+    """One request; a dict or list as body goes as JSON, a string as text/plain, bytes as they are."""
     url = urllib.parse.urlsplit(base)
     connection = http.client.HTTPConnection(url.hostname, url.port, timeout=timeout)
     headers = {}
     if body is not None:
         if isinstance(body, (dict, list)):
             headers["Content-Type"] = content_type or "application/json"
-            body = json.dumps(body)
+            body = json.dumps(body).encode()
+        elif isinstance(body, bytes):
+            headers["Content-Type"] = content_type or "application/octet-stream"
         else:
             headers["Content-Type"] = content_type or "text/plain"
-        body = body.encode()
+            body = body.encode()
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()

@@ -46,7 +46,7 @@ import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClien
  * A device made of Leshan's client library, driven by lines on stdin; what happens to it goes to stdout as JSON lines.
  *
  * <pre>
- * PeerClient SERVER_URI ENDPOINT LIFETIME MODELS_FOLDER [queue]
+ * PeerClient SERVER_URI ENDPOINT LIFETIME MODELS_FOLDER [queue] [firmware]
  * set /3303/0/5700 21.5 | get /3303/0/5700 | update | stop (deregisters) | drop (leaves without a word)
  * send SENML_CBOR /3303/0/5700,/3/0/9 | collect /3303/0/5700 | flush SENML_JSON (sends what was collected)
  * </pre>
@@ -90,6 +90,31 @@ public final class PeerClient {
         }
     }
 
+    /** Object 5 as far as a push needs it: a package is good at once, and the update ends at once. */
+    public static class Firmware extends Recorded {
+        public Firmware() {
+            super(0, values(3, 0L, 5, 0L, 9, 1L));
+        }
+
+        @Override
+        public WriteResponse write(LwM2mServer server, boolean replace, int resource, LwM2mResource value) {
+            if (resource != 0)
+                return super.write(server, replace, resource, value);
+            int length = ((byte[]) value.getValue()).length;
+            say("event", "package", "length", length, "good", Arrays.equals((byte[]) value.getValue(), pattern(length)));
+            set(3, length <= 1 ? 0L : 2L);
+            set(5, 0L);
+            return WriteResponse.success();
+        }
+
+        @Override
+        public ExecuteResponse execute(LwM2mServer server, int resource, Arguments arguments) {
+            set(3, 0L);
+            set(5, 1L);
+            return super.execute(server, resource, arguments);
+        }
+    }
+
     static Map<Integer, Object> values(Object... pairs) {
         Map<Integer, Object> map = new LinkedHashMap<>();
         for (int i = 0; i < pairs.length; i += 2)
@@ -122,6 +147,8 @@ public final class PeerClient {
                 5700, 20.5, 5601, 18.25, 5602, 24.75, 5603, -40.0, 5604, 125.0, 5701, "Cel", 5750, "lab")));
         objects.setInstancesForObject(19, new Recorded(0, values( //
                 0, list(pattern(8)), 1, 1L, 2, new Date(1700000000000L), 3, "start", 4, "bin", 5, 7L)));
+        if (Arrays.asList(args).contains("firmware"))
+            objects.setInstancesForObject(5, new Firmware());
         java.util.List<org.eclipse.leshan.client.resource.LwM2mObjectEnabler> enablers = objects.createAll();
 
         CaliforniumClientEndpointsProvider.Builder coap = new CaliforniumClientEndpointsProvider.Builder();
@@ -132,7 +159,7 @@ public final class PeerClient {
         coap.setConfiguration(config);
 
         DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
-        engine.setQueueMode(args.length > 4 && args[4].equals("queue"));
+        engine.setQueueMode(Arrays.asList(args).contains("queue"));
         engine.setRequestTimeoutInMs(20_000);
         engine.setDeregistrationTimeoutInMs(5_000);
 
