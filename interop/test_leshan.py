@@ -250,11 +250,15 @@ WRITES = {
 }
 
 
-@pytest.mark.parametrize("fmt", ["TLV", "SENML_JSON", "SENML_CBOR", "TEXT"])
+@pytest.mark.parametrize("fmt", ["TLV", "SENML_JSON", "SENML_CBOR", "JSON", "TEXT", "CBOR"])
 def test_write_resource(pair, fmt):
     for path, kind, values in WRITES[pair.device.name]:
         if pair.server.name == "leshan-demo" and kind == "TIME":
             continue  # its REST has no way to say "time"
+        if (pair.device.name, pair.server.name, kind, fmt) == ("leshan", "dunlin", "TIME", "CBOR"):
+            # a number of seconds, as the standard has it, is beyond it: see QUIRKS.md
+            assert pair.server.write(pair.endpoint, path, kind, values[0], fmt).code == "5.00"
+            continue
         for value in values:
             answer = pair.server.write(pair.endpoint, path, kind, value, fmt)
             assert answer.code == "2.04", (path, value, answer)
@@ -293,7 +297,7 @@ def test_write_multiple_resource(pair):
 
 
 @leshan_device
-@pytest.mark.parametrize("fmt", ["TLV", "SENML_JSON", "SENML_CBOR"])
+@pytest.mark.parametrize("fmt", ["TLV", "SENML_JSON", "SENML_CBOR", "JSON"])
 def test_partial_update_keeps_the_rest(pair, fmt):
     before = pair.device.get("/3/0")
     zone = f"Zone/{fmt}"
