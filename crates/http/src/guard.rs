@@ -67,7 +67,7 @@ fn refusal(hosts: &Hosts, request: &Request) -> Option<Problem> {
         ));
     }
     let Some(origin) = headers.get(header::ORIGIN) else {
-        return embeds(headers).then(foreign);
+        return embeds(headers, request.uri().path()).then(foreign);
     };
     // Fetch Metadata: no page can forge it, and behind a proxy that does not pass the host name on
     // it still tells the console's own requests. Absent on plain HTTP but for loopback.
@@ -96,11 +96,12 @@ fn foreign() -> Problem {
 
 /// Whether a page of another origin fetches this as an image, a script, a frame or without CORS:
 /// it goes without Origin and could not be read, but would wake a device or search all of them. A
-/// link that a person follows is welcome.
-fn embeds(headers: &HeaderMap) -> bool {
+/// link that a person follows is welcome, but not to what asks a device: a page can follow links by
+/// itself, and each would wait in the queue of a device that sleeps.
+fn embeds(headers: &HeaderMap, path: &str) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
     let foreign = is("sec-fetch-site", "cross-site") || is("sec-fetch-site", "same-site");
-    foreign && !is("sec-fetch-dest", "document")
+    foreign && (!is("sec-fetch-dest", "document") || path.starts_with("/api/v1/devices"))
 }
 
 pub(crate) async fn guard(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
@@ -116,8 +117,12 @@ mod tests {
     use axum::body::Body;
 
     fn status(headers: &[(&str, &str)]) -> Option<u16> {
+        status_at("/api/v1/devices/a/data/3/0/4", headers)
+    }
+
+    fn status_at(path: &str, headers: &[(&str, &str)]) -> Option<u16> {
         let hosts = Hosts::new(vec!["dunlin.example".to_owned()]);
-        let mut request = Request::post("/api/v1/devices/a/data/3/0/4");
+        let mut request = Request::post(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -193,7 +198,16 @@ mod tests {
                     "{site} {destination}"
                 );
             }
-            assert_eq!(fetched(site, "document"), None, "{site}");
+            // A link to the console is followed, one that would ask a device is not.
+            assert_eq!(fetched(site, "document"), Some(403), "{site}");
+            let followed = [
+                ("host", "127.0.0.1:8080"),
+                ("sec-fetch-site", site),
+                ("sec-fetch-dest", "document"),
+            ];
+            for path in ["/", "/api/v1/openapi.json"] {
+                assert_eq!(status_at(path, &followed), None, "{site} {path}");
+            }
         }
         for site in ["same-origin", "none"] {
             assert_eq!(fetched(site, "empty"), None, "{site}");
