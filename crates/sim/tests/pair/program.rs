@@ -60,6 +60,11 @@ pub(crate) enum Step {
     Observe(&'static str, Observed),
     /// Drops the oldest wish that is left.
     Forget,
+    /// The device measures these, one after another, and sends them together.
+    Send {
+        values: Vec<f64>,
+        confirmable: bool,
+    },
     Measure(f64),
     Toggle(bool),
     Lifetime(u32),
@@ -80,6 +85,7 @@ impl Program {
             rng: SeededRng::new(seed ^ 0x5052_4F47),
             version: version[seed as usize % 4],
             executions: 0,
+            sent: 0,
             wishes: Vec::new(),
         };
         Self {
@@ -94,6 +100,8 @@ struct Author {
     rng: SeededRng,
     version: Version,
     executions: u16,
+    /// Values sent so far.
+    sent: u32,
     /// How many paths each of them has.
     wishes: Vec<usize>,
 }
@@ -116,7 +124,23 @@ impl Author {
                 let repeatable = requests.filter(Request::is_repeatable);
                 Step::Queue(repeatable.take(count as usize).collect())
             }
+            7 if self.has(Feature::Send) => self.send(),
             _ => Step::Request(self.request()),
+        }
+    }
+
+    /// Non-confirmable ones may be lost, so they are told apart by their sign.
+    fn send(&mut self) -> Step {
+        let confirmable = !self.has(Feature::SendNonConfirmable) || self.rng.chance(0.7);
+        let sign = if confirmable { 1.0 } else { -1.0 };
+        let count = 1 + self.rng.below(4);
+        let values = (0..count).map(|_| {
+            self.sent += 1;
+            sign * f64::from(self.sent)
+        });
+        Step::Send {
+            values: values.collect(),
+            confirmable,
         }
     }
 

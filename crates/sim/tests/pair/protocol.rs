@@ -4,11 +4,12 @@
 //! A request without an answer is made again, as its user would; what must not be done twice is
 //! looked at first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dunlin_client::{Event, Outcome as Delivery, ReportId};
 use dunlin_coap::Code;
 use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{OwnedRecord, OwnedValue, Path};
@@ -19,10 +20,14 @@ use dunlin_server::api::{
 use dunlin_server::shard::{Command, Reply};
 
 use crate::device::BENCH_ID;
-use crate::harness::{GOOD, Pair, bad};
-use crate::program::{BENCH, INSTANCE, OBSERVABLE, Program, Request, Step};
+use crate::harness::{GOOD, Pair, TEMPERATURE, bad};
+use crate::program::{BENCH, INSTANCE, NAME, OBSERVABLE, Program, Request, Step};
 
 const DEVICE: usize = 0;
+/// The Short Server ID.
+const SERVER: u16 = 1;
+/// Seconds from one sample to the next.
+const PAUSE: u64 = 2;
 /// How long the device of queue mode listens.
 const AWAKE: Duration = Duration::from_secs(10);
 /// How often somebody asks anew before giving up.
@@ -38,6 +43,8 @@ struct End {
     attributes: Vec<String>,
     registration: String,
     wishes: Vec<Reported>,
+    /// Values of each confirmable Send in the order of their times.
+    sends: BTreeSet<String>,
 }
 
 /// What the server knows of a wish, without times.
@@ -120,12 +127,64 @@ impl Run {
                 self.pair.remove_wish(DEVICE, wish);
                 *self.counts.entry("Cancel Observation").or_default() += 1;
             }
+            Step::Send {
+                values,
+                confirmable,
+            } => self.send(values, *confirmable),
             Step::Measure(value) => self.pair.measure(DEVICE, *value),
             Step::Toggle(boolean) => self.set(*boolean, None),
             Step::Lifetime(lifetime) => self.pair.touch(DEVICE, |device| {
                 device.engine.server_mut().lifetime = *lifetime;
             }),
             Step::Pass(seconds) => self.pair.seconds(*seconds),
+        }
+    }
+
+    /// Again and again until the server has it; one that is Non-confirmable once.
+    fn send(&mut self, values: &[f64], confirmable: bool) {
+        for _ in 0..ATTEMPTS {
+            for value in values {
+                self.pair.measure(DEVICE, *value);
+                let now = self.pair.now;
+                self.pair.touch(DEVICE, |device| {
+                    let recorded = device.engine.record(now, SERVER, TEMPERATURE);
+                    recorded.expect("there is room");
+                });
+                self.pair.seconds(PAUSE);
+            }
+            let (now, mut id) = (self.pair.now, None);
+            self.pair.touch(DEVICE, |device| {
+                let sent = device.engine.send(now, SERVER, &[NAME], confirmable);
+                id = Some(sent.expect("there is room"));
+            });
+            match self.delivery(id.expect("it was sent")) {
+                Delivery::Delivered => {
+                    let kind = ["Send over NON", "Send"][usize::from(confirmable)];
+                    *self.counts.entry(kind).or_default() += 1;
+                    return;
+                }
+                Delivery::Sent => return assert!(!confirmable),
+                Delivery::Failed { .. } => self.repetitions += 1,
+                Delivery::Dropped => panic!("there is room"),
+            }
+        }
+        panic!("{values:?} do not arrive");
+    }
+
+    /// What became of a Send; it ends once.
+    fn delivery(&mut self, wanted: ReportId) -> Delivery {
+        let end = self.pair.now + Duration::from_secs(2000);
+        loop {
+            let events = self.pair.devices[DEVICE].events.iter();
+            let mut ends = events.filter_map(|(_, event)| match event {
+                Event::Delivery { id, outcome, .. } if *id == wanted => Some(*outcome),
+                _ => None,
+            });
+            if let Some(outcome) = ends.next() {
+                assert_eq!(ends.next(), None, "one end each");
+                return outcome;
+            }
+            assert!(self.pair.step(end), "report {wanted} does not end");
         }
     }
 
@@ -387,6 +446,7 @@ impl Run {
                 describe(&outcome.expect("nothing is lost"))
             })
             .collect();
+        let sends = self.sends();
         let registered = self.pair.lookup(DEVICE).expect("it is registered");
         assert_eq!(registered.queued, 0);
         let registration = format!(
@@ -412,7 +472,31 @@ impl Run {
             attributes,
             registration,
             wishes: wishes.collect(),
+            sends,
         }
+    }
+
+    /// What arrived for certain, each once: a Send is made again when its answer was lost.
+    fn sends(&self) -> BTreeSet<String> {
+        let mut arrived = BTreeSet::new();
+        for stored in &self.pair.store.sends {
+            let mut records: Vec<_> = stored.sent.records.iter().collect();
+            records.retain(|record| record.path == TEMPERATURE);
+            records.sort_by(|left, right| left.time.partial_cmp(&right.time).expect("a time"));
+            let values = records.iter().map(|record| match record.value {
+                Some(OwnedValue::Float(value)) => value,
+                ref other => panic!("{other:?}"),
+            });
+            let values: Vec<f64> = values.collect();
+            for pair in records.windows(2) {
+                let apart = pair[1].time.unwrap_or(0.0) - pair[0].time.unwrap_or(0.0);
+                assert!((apart - PAUSE as f64).abs() < 0.01, "{records:?}");
+            }
+            if values.first().is_some_and(|value| *value > 0.0) {
+                arrived.insert(format!("{values:?}"));
+            }
+        }
+        arrived
     }
 
     fn wake(&mut self) {
@@ -453,7 +537,7 @@ fn run(seed: u64, loss: f64, program: &Program) -> (End, Counts, usize) {
 }
 
 /// What has to succeed, since it would show nothing otherwise; for each of so many seeds once.
-const KINDS: [(&str, u64); 25] = [
+const KINDS: [(&str, u64); 27] = [
     ("Cancel Observation", 10),
     ("Create", 6),
     ("Create with any id", 4),
@@ -471,6 +555,8 @@ const KINDS: [(&str, u64); 25] = [
     ("Read of an element", 40),
     ("Read-Composite", 4),
     ("Removal of an element", 40),
+    ("Send", 2),
+    ("Send over NON", 20),
     ("Update of a resource", 4),
     ("Write", 4),
     ("Write in blocks", 4),
