@@ -134,8 +134,12 @@ impl<
                     self.out_to = Some(to);
                     self.is_awake |= self.shared.out_length > 0;
                 }
-                None if self.step_fetch(now, rng) => {}
                 None => {
+                    let busy = self.busy_sessions();
+                    if self.step_fetch(now, rng) || self.busy_sessions() < busy {
+                        // A fetch that gave its place up lets a session go on.
+                        continue;
+                    }
                     if self.sleeps_at().is_none_or(|at| at > now) {
                         return None;
                     }
@@ -169,6 +173,14 @@ impl<
         sessions
             .iter_mut()
             .any(|session| session.land_lost(shared, log) || session.store_due(shared, log, now))
+    }
+
+    /// Sessions that wait for an answer before they say something else (NSTART 1).
+    fn busy_sessions(&self) -> usize {
+        let sessions = self.sessions.iter();
+        sessions
+            .filter(|session| session.is_busy(&self.shared))
+            .count()
     }
 
     /// With queue mode: when the device may sleep, if it has not been told so.

@@ -286,9 +286,12 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             return Some(());
         }
         let next = self.flight.take();
-        let first = log.find(|head| is_mine(head) && (next.is_none() || head.is_flying))?;
-        let kind = first.head.kind;
         let goes_on = next.is_some();
+        let Some(first) = log.find(|head| is_mine(head) && (!goes_on || head.is_flying)) else {
+            // What was on its way in blocks has been dropped to make room: others may wait.
+            return goes_on.then_some(());
+        };
+        let kind = first.head.kind;
         let fits = |head: &Head| is_mine(head) && head.kind == kind && head.is_flying == goes_on;
         let count = log.entries().filter(|entry| fits(&entry.head)).count();
         // Blocks are those of one body, with the times of its beginning.
