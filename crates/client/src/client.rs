@@ -10,11 +10,12 @@ use heapless::{Deque, String, Vec};
 
 use crate::account::Account;
 pub(crate) use crate::event::{Dropped, Event, Outcome, ReportId};
+use crate::keys::Keys;
 use crate::log::Log;
 use crate::object::{Instances, Objects};
 use crate::objects::{Security, Server, text};
 use crate::registration::{Listing, RegistrationState};
-use crate::session::{NEVER, Session, Shared, Tree};
+use crate::session::{All, AllMut, NEVER, Session, Shared, Tree};
 
 /// Settings of a [`Client`] that no server changes.
 #[derive(Clone, Debug)]
@@ -177,6 +178,7 @@ pub enum Output<'a> {
 /// | `BODY` | bytes of a payload, in blocks or whole: 4.13 for what is written, 5.00 for what is read |
 /// | `DATAGRAM` | bytes of a datagram sent; larger answers go in blocks; the object list has to fit |
 /// | `STORE` | bytes of what waits to be reported: notifications of the time offline, samples, Sends; the oldest goes first |
+/// | `K` | what the Security object holds of keys, see [`Keys`]: nothing by default; larger keys are refused |
 #[derive(Debug)]
 pub struct Client<
     O,
@@ -186,8 +188,11 @@ pub struct Client<
     const BODY: usize = 1024,
     const DATAGRAM: usize = 1152,
     const STORE: usize = 512,
+    K: Keys = (),
 > {
     pub(crate) shared: Shared<O, SERVERS, BODY, DATAGRAM>,
+    /// Object 0, beside the tree that servers reach.
+    pub(crate) security: Instances<Security<K>, SERVERS>,
     /// In the order of their accounts.
     pub(crate) sessions: Vec<Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>, SERVERS>,
     /// The body of a request that comes in blocks, and the `/1` instance of the server whose
@@ -212,7 +217,8 @@ impl<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
+    K: Keys,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>
 {
     /// A client that does nothing yet; [`Client::connect`] begins. It has the account of one
     /// server, with Short Server ID 1.
@@ -228,7 +234,6 @@ impl<
             shared: Shared {
                 config,
                 tree: Tree {
-                    security: Instances::new().fixed().with(0, Security::default()),
                     server: Instances::new().fixed().with(0, server),
                     objects,
                 },
@@ -247,6 +252,7 @@ impl<
                 next_tick: NEVER,
                 last_report: 0,
             },
+            security: Instances::new().fixed().with(0, Security::default()),
             sessions,
             body: [0; BODY],
             body_of: 0,
@@ -349,24 +355,24 @@ impl<
     }
 
     /// The first account's instance of the Security object.
-    pub fn security_mut(&mut self) -> &mut Security {
-        self.shared.tree.security.first_mut()
+    pub fn security_mut(&mut self) -> &mut Security<K> {
+        self.security.first_mut()
     }
 
     /// All objects: Security, Server, and those of the application.
-    pub const fn all_objects(&self) -> &dyn Objects
-    where
-        O: 'static,
-    {
-        &self.shared.tree
+    pub const fn all_objects(&self) -> impl Objects {
+        All {
+            security: &self.security,
+            tree: &self.shared.tree,
+        }
     }
 
     /// All objects, to be changed.
-    pub const fn all_objects_mut(&mut self) -> &mut dyn Objects
-    where
-        O: 'static,
-    {
-        &mut self.shared.tree
+    pub const fn all_objects_mut(&mut self) -> impl Objects {
+        AllMut {
+            security: &mut self.security,
+            tree: &mut self.shared.tree,
+        }
     }
 
     /// The settings.
@@ -451,7 +457,7 @@ impl<
         now: Instant,
         rng: &'c mut dyn Rng,
         input: Input<'_>,
-    ) -> Outputs<'c, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE> {
+    ) -> Outputs<'c, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K> {
         self.shared.now = now;
         if let Input::Datagram { from, bytes } = input {
             self.datagram(now, from, bytes);
@@ -478,8 +484,9 @@ pub struct Outputs<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
+    K: Keys,
 > {
-    client: &'c mut Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>,
+    client: &'c mut Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>,
     now: Instant,
     rng: &'c mut dyn Rng,
 }
@@ -499,7 +506,8 @@ impl<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
-> Outputs<'_, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
+    K: Keys,
+> Outputs<'_, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>
 {
     /// The next output; `None` when all is done for now.
     #[expect(

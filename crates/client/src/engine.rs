@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use dunlin_coap::{Action, Incoming, Instant, Message, Rng};
 
 use crate::client::{Client, Event, Step};
+use crate::keys::Keys;
 use crate::log::Log;
 use crate::object::Objects;
 use crate::serve::Body;
@@ -19,7 +20,8 @@ impl<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
+    K: Keys,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>
 {
     /// The moment of the next [`Input::Timer`](crate::Input::Timer); `None` when only a datagram
     /// or the application can bring something new. Exact; a moment that has passed means at once.
@@ -159,7 +161,8 @@ impl<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
+    K: Keys,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>
 {
     /// What is due while offline.
     fn step_offline(&mut self, now: Instant) -> bool {

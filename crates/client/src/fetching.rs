@@ -7,6 +7,7 @@ use dunlin_coap::{Code, ExchangeId, Incoming, Instant, Message, Outgoing, Rng, T
 
 use crate::client::{Client, Event};
 use crate::image::{Fetched, Source};
+use crate::keys::Keys;
 use crate::object::Objects;
 use crate::session::{NEVER, Session, Shared};
 
@@ -108,7 +109,8 @@ impl<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
+    K: Keys,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>
 {
     /// When the next block is to be asked for; not while offline.
     pub(crate) fn next_fetch(&self) -> Option<Instant> {

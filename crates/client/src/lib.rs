@@ -16,6 +16,7 @@ mod enroll;
 mod event;
 mod fetching;
 pub mod image;
+mod keys;
 mod links;
 mod log;
 mod notify;
@@ -44,6 +45,7 @@ pub use dunlin_lwm2m::{
 pub use event::{Dropped, Event, Outcome, ReportId};
 /// Texts, bytes and lists of fixed capacity: what the fields of objects are made of.
 pub use heapless;
+pub use keys::{Bytes, FixedKeys, Keys, NoBytes, Nothing, Secret, Text};
 pub use object::{
     Changes, Field, FieldError, FieldType, Instance, Instances, Multiple, Object, ObjectInstance,
     Objects, Single, Tick,

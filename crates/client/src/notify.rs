@@ -8,6 +8,7 @@ use dunlin_lwm2m::{Attributes, Path, Version};
 
 use crate::access::{self, Right};
 use crate::client::{CONFIRM_WITHIN, Client, Event, Outcome, ReportId};
+use crate::keys::Keys;
 use crate::log::{Head, Log, State};
 use crate::object::Objects;
 use crate::observations::Observation;
@@ -49,7 +50,8 @@ impl<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
+    K: Keys,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>
 {
     /// Marks the observations of changed objects, and asks for an Update when a server has to
     /// know of a change (Core 1.2 §6.2.2).

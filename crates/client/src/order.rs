@@ -5,6 +5,7 @@ use core::time::Duration;
 use dunlin_coap::Instant;
 
 use crate::client::Client;
+use crate::keys::Keys;
 use crate::object::Objects;
 use crate::registration::RegistrationState;
 
@@ -16,7 +17,8 @@ impl<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
+    K: Keys,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>
 {
     /// The place of a server in the order; `None` for one that is independent. Servers of the same
     /// priority follow as their accounts do.

@@ -9,6 +9,7 @@ use dunlin_lwm2m::{Feature, Path};
 
 use crate::access::Right;
 use crate::client::{Client, ReportId};
+use crate::keys::Keys;
 use crate::log::{Head, Kind, Log};
 use crate::object::Objects;
 use crate::tree;
@@ -94,7 +95,8 @@ impl<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
+    K: Keys,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>
 {
     /// Records what stands at a path now, with the time, for the next [`Client::send`] to this
     /// server: for a device that measures while it sleeps. When the memory is full the oldest of

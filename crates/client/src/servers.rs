@@ -9,6 +9,7 @@ use dunlin_coap::{Instant, Rng};
 use crate::access;
 use crate::account::Account;
 use crate::client::Client;
+use crate::keys::Keys;
 use crate::log::State;
 use crate::object::Objects;
 use crate::objects::{Security, Server};
@@ -53,7 +54,8 @@ impl<
     const BODY: usize,
     const DATAGRAM: usize,
     const STORE: usize,
-> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE>
+    K: Keys,
+> Client<O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K>
 {
     /// Adds the account of a further server: an instance of the Server object, and one of the
     /// Security object with the same Short Server ID. [`Client::connect_to`] begins.
@@ -62,18 +64,18 @@ impl<
         if !(1..u16::MAX).contains(&id) || self.account(id).is_some() {
             return Err(AccountError::Id);
         }
-        let tree = &mut self.shared.tree;
         let security = Security {
             short_server_id: Some(id),
             ..Security::default()
         };
-        let (instance, security_instance) = (tree.server.free_id(), tree.security.free_id());
+        let tree = &mut self.shared.tree;
+        let (instance, security_instance) = (tree.server.free_id(), self.security.free_id());
         let session = Session::new(instance, &self.shared.config, BODY, rng);
         self.sessions
             .push(session)
             .map_err(|_| AccountError::Full)?;
         let _has_room = tree.server.insert(instance, server);
-        let _has_room = tree.security.insert(security_instance, security);
+        let _has_room = self.security.insert(security_instance, security);
         Ok(())
     }
 
@@ -89,13 +91,13 @@ impl<
         let session = self.sessions.remove(index);
         let tree = &mut self.shared.tree;
         tree.server.remove(session.instance);
-        let security = tree
+        let security = self
             .security
             .iter()
             .find(|(_, security)| !security.is_bootstrap && security.short_server_id == Some(id))
             .map(|(instance, _)| instance);
         if let Some(instance) = security {
-            tree.security.remove(instance);
+            self.security.remove(instance);
         }
         access::forget_server(tree, id);
         let log = self.log.as_slice_mut();
@@ -160,15 +162,24 @@ impl<
     }
 
     /// An account's instance of the Security object.
-    pub fn security_of_mut(&mut self, id: u16) -> Option<&mut Security> {
+    pub fn security_of_mut(&mut self, id: u16) -> Option<&mut Security<K>> {
         let instance = self
-            .shared
-            .tree
             .security
             .iter()
             .find(|(_, security)| !security.is_bootstrap && security.short_server_id == Some(id))
             .map(|(instance, _)| instance)?;
-        self.shared.tree.security.get_mut(instance)
+        self.security.get_mut(instance)
+    }
+
+    /// Puts what the factory knows of a server into its account: URI, security mode, keys.
+    pub fn provision(&mut self, id: u16, security: Security<K>) -> Result<(), AccountError> {
+        let account = self.security_of_mut(id).ok_or(AccountError::Unknown)?;
+        *account = Security {
+            short_server_id: Some(id),
+            is_bootstrap: false,
+            ..security
+        };
+        Ok(())
     }
 
     /// How things stand with a server; `None` for an unknown Short Server ID.

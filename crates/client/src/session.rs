@@ -13,7 +13,7 @@ use crate::client::{Config, Dropped, Event, Outcome, ReportId};
 use crate::fetching::Fetching;
 use crate::notify::{Flight, Leg};
 use crate::object::{Instances, Object, Objects};
-use crate::objects::{Security, Server};
+use crate::objects::Server;
 use crate::observations::Observations;
 use crate::registration::Registration;
 use crate::report::AttributeTable;
@@ -26,28 +26,68 @@ const SEEN: usize = 16;
 /// Events that wait to be fetched.
 const EVENTS: usize = 8;
 
-/// The objects of the client itself and those of the application.
+/// The objects that servers reach: the client's own, and those of the application. Object 0 is not
+/// among them.
 #[derive(Debug)]
 pub(crate) struct Tree<O, const SERVERS: usize> {
-    pub(crate) security: Instances<Security, SERVERS>,
     pub(crate) server: Instances<Server, SERVERS>,
     pub(crate) objects: O,
 }
 
 impl<O: Objects, const SERVERS: usize> Objects for Tree<O, SERVERS> {
     fn object(&self, position: usize) -> Option<&dyn Object> {
-        match position {
-            0 => Some(&self.security),
-            1 => Some(&self.server),
-            position => self.objects.object(position - 2),
+        match position.checked_sub(1) {
+            None => Some(&self.server),
+            Some(position) => self.objects.object(position),
         }
     }
 
     fn object_mut(&mut self, position: usize) -> Option<&mut dyn Object> {
-        match position {
-            0 => Some(&mut self.security),
-            1 => Some(&mut self.server),
-            position => self.objects.object_mut(position - 2),
+        match position.checked_sub(1) {
+            None => Some(&mut self.server),
+            Some(position) => self.objects.object_mut(position),
+        }
+    }
+}
+
+/// Object 0, and those that servers reach: for the application.
+pub(crate) struct All<'a, S, T> {
+    pub(crate) security: &'a S,
+    pub(crate) tree: &'a T,
+}
+
+impl<S: Object, T: Objects> Objects for All<'_, S, T> {
+    fn object(&self, position: usize) -> Option<&dyn Object> {
+        match position.checked_sub(1) {
+            None => Some(self.security),
+            Some(position) => self.tree.object(position),
+        }
+    }
+
+    /// Nothing is lent to be changed.
+    fn object_mut(&mut self, _position: usize) -> Option<&mut dyn Object> {
+        None
+    }
+}
+
+/// The same, to be changed.
+pub(crate) struct AllMut<'a, S, T> {
+    pub(crate) security: &'a mut S,
+    pub(crate) tree: &'a mut T,
+}
+
+impl<S: Object, T: Objects> Objects for AllMut<'_, S, T> {
+    fn object(&self, position: usize) -> Option<&dyn Object> {
+        match position.checked_sub(1) {
+            None => Some(self.security),
+            Some(position) => self.tree.object(position),
+        }
+    }
+
+    fn object_mut(&mut self, position: usize) -> Option<&mut dyn Object> {
+        match position.checked_sub(1) {
+            None => Some(self.security),
+            Some(position) => self.tree.object_mut(position),
         }
     }
 }

@@ -282,3 +282,33 @@ fn each_server_sees_the_server_object_of_its_version() {
         assert_eq!(has_count, version == Version::V1_2);
     }
 }
+
+#[test]
+fn alternate_apn_links_came_with_1_2() {
+    // A link as text, to an instance that is there.
+    let request = put("/1/0/24/0", 0, b"3:0");
+    for (version, codes) in [
+        (Version::V1_1, ["4.04", "4.04"]),
+        (Version::V1_2, ["2.04", "2.05"]),
+    ] {
+        let mut several = Several::new(config(version), [Server::new(1)]);
+        several.client.server_mut().alternate_apn_links = Some(
+            [(
+                0,
+                dunlin_client::ObjectLink {
+                    object: 11,
+                    instance: 0,
+                },
+            )]
+            .into_iter()
+            .collect(),
+        );
+        several.register(&[1]);
+        let written = several.code(1, &request);
+        let read = several.ask(1, &get("/1/0/24/0"));
+        assert_eq!([written, read.code.to_string()], codes, "{version}");
+        if version == Version::V1_2 {
+            assert_eq!(read.text(), "3:0");
+        }
+    }
+}

@@ -12,9 +12,7 @@ use dunlin_client::objects::{
     GatewayRouting, Installation, MqttServer, NewRadioConnectivity, Oscore, Portfolio, Server,
     Software, SoftwareState, SoftwareStorage, VirtualObserveNotify, text,
 };
-use dunlin_client::{
-    Code, Config, Instances, Multiple, ObjectLink, Single, Value, Version, objects,
-};
+use dunlin_client::{Code, Config, Instances, Multiple, ObjectLink, Single, Version, objects};
 use dunlin_coap::OptionNumber;
 
 const TEXT: u16 = 0;
@@ -566,28 +564,6 @@ fn application_data_is_written_and_read() {
             code,
             "{uri} {value}"
         );
-    }
-}
-
-#[test]
-fn the_security_object_has_data_of_1_2_that_no_server_sees() {
-    let mut world = world();
-    let security = world.client.security_mut();
-    security.tls_1_3_features = Some(0b100);
-    security.oscore = Some(ObjectLink {
-        object: 21,
-        instance: 0,
-    });
-    security.ciphersuites = [(0, 0xC0A8)].into_iter().collect();
-    let security = world.client.all_objects().object(0).unwrap();
-    let instance = security.instance(0).unwrap();
-    let value = |resource: u16| instance.field(resource)?.get(0).map(|(_, value)| value);
-    assert_eq!(value(22), Some(Value::Unsigned(4)));
-    assert_eq!(value(16), Some(Value::Unsigned(0xC0A8)));
-    assert!(matches!(value(17), Some(Value::ObjectLink(_))));
-    assert_eq!(value(26), None);
-    for uri in ["/0/0/22", "/0/0/17", "/0/0/26"] {
-        assert_eq!(world.code(1, &get(uri)), "4.01", "{uri}");
     }
 }
 

@@ -279,7 +279,7 @@ impl Runner {
             let (path, value) = assignment
                 .split_once('=')
                 .with_context(|| format!("--set {assignment}: expected PATH=VALUE"))?;
-            values::set(client.all_objects_mut(), path, value)
+            values::set(&mut client.all_objects_mut(), path, value)
                 .with_context(|| format!("--set {assignment}"))?;
         }
         Ok(Self {

@@ -48,10 +48,10 @@ fn run(command: &str, rest: &str, client: &mut Device, now: Instant) -> anyhow::
     Ok(match command {
         "" => Reply::Nothing,
         "help" | "?" => Reply::Text(HELP.to_owned()),
-        "list" | "ls" => Reply::Text(values::list(client.all_objects(), Path::ROOT)),
+        "list" | "ls" => Reply::Text(values::list(&client.all_objects(), Path::ROOT)),
         "get" => {
             let path = values::parse_path(rest)?;
-            let text = values::list(client.all_objects(), path);
+            let text = values::list(&client.all_objects(), path);
             if text.is_empty() {
                 anyhow::bail!("there is nothing at {path}");
             }
@@ -61,16 +61,16 @@ fn run(command: &str, rest: &str, client: &mut Device, now: Instant) -> anyhow::
             let Some((path, value)) = rest.split_once([' ', '\t', '=']) else {
                 anyhow::bail!("expected set PATH VALUE, as in set /3303/0/5700 21.5");
             };
-            values::set(client.all_objects_mut(), path, value.trim())?;
+            values::set(&mut client.all_objects_mut(), path, value.trim())?;
             let path = values::parse_path(path)?;
-            Reply::Text(format!("set {}", values::list(client.all_objects(), path)))
+            Reply::Text(format!("set {}", values::list(&client.all_objects(), path)))
         }
         "create" => {
-            let path = values::create(client.all_objects_mut(), rest)?;
+            let path = values::create(&mut client.all_objects_mut(), rest)?;
             Reply::Text(format!("created {path}"))
         }
         "delete" => {
-            let path = values::delete(client.all_objects_mut(), rest)?;
+            let path = values::delete(&mut client.all_objects_mut(), rest)?;
             Reply::Text(format!("deleted {path}"))
         }
         "update" => {

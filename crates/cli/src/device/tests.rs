@@ -101,7 +101,7 @@ fn the_shell_creates_and_deletes() {
 #[test]
 fn values_of_every_kind_are_listed() {
     let device = device();
-    let text = values::list(device.all_objects(), Path::ROOT);
+    let text = values::list(&device.all_objects(), Path::ROOT);
     for line in [
         "/0/0/2 = 3 ",
         "/3/0/0 = \"Dunlin\" ",

@@ -57,6 +57,8 @@ pub struct Server {
     pub preferred_transport: Option<String<1>>,
     /// Whether Send is not allowed (1.1); `true` when absent.
     pub mute_send: Option<bool>,
+    /// Further Access Point Names, instances of object 11 (1.2). Data only.
+    pub alternate_apn_links: Option<Multiple<ObjectLink, 2>>,
     /// Versions the server supports, as in `1.1` or `1.1.1` (1.2): the client registers with the
     /// highest that it has too.
     pub supported_versions: Option<Multiple<String<5>, 3>>,
@@ -102,6 +104,7 @@ impl Default for Server {
             preferred_transport: None,
             // Devices that support Send allow it.
             mute_send: Some(false),
+            alternate_apn_links: None,
             supported_versions: None,
             notification_mode: None,
             profile_id_hash: None,
@@ -226,6 +229,7 @@ object! {
         21 => read_write sms_trigger;
         22 => read_write preferred_transport;
         23 => read_write mute_send;
+        24 => read_write alternate_apn_links;
         25 => read_write supported_versions;
         26 => read_write notification_mode;
         27 => read_write profile_id_hash;
