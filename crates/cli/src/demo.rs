@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dunlin_client::{Client, Config, Event, Input, Instant, Output, RegistrationState, Version};
+use dunlin_lwm2m::Path;
 
 use crate::device::{Clock, Dice, Flash, Objects};
 
@@ -16,6 +17,12 @@ use crate::device::{Clock, Dice, Flash, Objects};
 const LIFETIME: u32 = 60;
 /// How often values move.
 const TICK: Duration = Duration::from_secs(2);
+/// How often a device reports what it has measured (Send), those of 1.1 and later.
+const SEND_EVERY: Duration = Duration::from_secs(30);
+/// What is in such a report.
+const REPORTED: [Path; 2] = [Path::resource(3303, 0, 5700), Path::resource(3, 0, 9)];
+/// The server's Short Server ID.
+const SERVER: u16 = 1;
 /// How soon a device notices that it shall end.
 const SLICE: Duration = Duration::from_millis(250);
 const STACK: usize = 512 * 1024;
@@ -102,8 +109,10 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
         &mut dice,
     ));
     client.server_mut().lifetime = LIFETIME;
+    client.server_mut().mute_send = Some(false);
     client.connect(clock.now(), server);
     let mut next_tick = clock.now();
+    let mut next_send = None;
     let mut buffer = [0; 2048];
     let mut received: Option<(SocketAddr, usize)> = None;
     let mut leave_by = None;
@@ -123,6 +132,13 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
         if now >= next_tick {
             next_tick = now + TICK;
             move_values(client.objects_mut(), f64::from(number), now);
+            if next_send.is_some_and(|next_send| now >= next_send) {
+                next_send = Some(now + SEND_EVERY);
+                // A server of 1.0, or one that mutes the device, gets none.
+                if let Err(error) = client.send(now, SERVER, &REPORTED, true) {
+                    tracing::debug!(device = name, %error);
+                }
+            }
         }
         let input = match received.take() {
             Some((from, length)) => Input::Datagram {
@@ -148,6 +164,7 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
             }
         }
         if registered {
+            next_send.get_or_insert(now + TICK);
             client.objects_mut().registered();
         }
         if reboot {

@@ -78,6 +78,7 @@ fn read_all(control: &Control, devices: u32) -> anyhow::Result<Measured> {
                 let options = OperateOptions {
                     format: None,
                     timeout: Duration::from_secs(10),
+                    confirmable: true,
                 };
                 let operation = Operation::Read { path, accept: None };
                 let mut measured = match control.operate(&endpoint, operation, options).await {

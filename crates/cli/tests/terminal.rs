@@ -179,6 +179,69 @@ fn values_are_read_and_written() {
 }
 
 #[test]
+fn several_paths_are_read_written_and_observed_at_once() {
+    let server = Terminal::start();
+    for device in ["demo-1", "demo-2"] {
+        let write = ["write", device, "/1/0/1=120", "/3303/0/5750=roof"];
+        assert_eq!(server.ok(&write), "2.04\n");
+        let read = ["read", device, "/1/0/1", "3303/0/5750", "/99"];
+        let values = server.ok(&read);
+        let rows: Vec<_> = values.lines().map(cells).collect();
+        assert_eq!(rows, [["/1/0/1", "120"], ["/3303/0/5750", "roof"]]);
+        assert_eq!(
+            server.json(&read)["records"],
+            json!([
+                {"path": "/1/0/1", "type": "Integer", "value": 120},
+                {"path": "/3303/0/5750", "type": "String", "value": "roof"},
+            ])
+        );
+        // All or nothing.
+        server.fails(
+            &["write", device, "/1/0/1=60", "/3/0/0=x"],
+            "4.05 Method Not Allowed",
+        );
+        assert_eq!(server.ok(&["read", device, "/1/0/1"]), "/1/0/1  120\n");
+        server.fails(
+            &["write", device, "/1/0/1=60", "/1/0/6=true", "--update"],
+            "leave --update away",
+        );
+        let observe = ["observe", device, "/3/0/9", "/1/0/1", "--count", "1"];
+        let (code, output, errors) = server.run(&observe);
+        assert_eq!(code, 0, "{errors}");
+        let paths: Vec<_> = output.lines().map(|line| cells(line)[0]).collect();
+        assert_eq!(paths, ["/1/0/1", "/3/0/9"], "{output}");
+        server.ok(&["observe", device, "/3/0/9", "/1/0/1", "--cancel"]);
+    }
+    // A resource instance is removed since 1.2; this one is read-only.
+    server.fails(
+        &["write", "demo-2", "--remove", "/3/0/7/1"],
+        "4.05 Method Not Allowed",
+    );
+    server.fails(&["write", "demo-1", "--remove", "/3/0/7/1"], "1.2");
+}
+
+#[test]
+fn demo_devices_report_of_their_own_accord() {
+    let server = Terminal::start();
+    let end = Instant::now() + PATIENCE;
+    let report = loop {
+        let sends = server.json(&["sends", "demo-1"]);
+        if let Some(report) = sends["items"].get(0) {
+            break report.clone();
+        }
+        assert!(Instant::now() < end, "nothing was sent");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let paths: Vec<_> = report["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| record["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(paths, ["/3303/0/5700", "/3/0/9"], "{report}");
+}
+
+#[test]
 fn resources_are_executed_and_instances_come_and_go() {
     let server = Terminal::start();
     assert_eq!(server.ok(&["exec", "demo-1", "/3303/0/5605"]), "2.04\n");
@@ -191,6 +254,10 @@ fn resources_are_executed_and_instances_come_and_go() {
         "4.05 Method Not Allowed",
     );
     server.fails(&["exec", "demo-1", "/3303/0/5605", "x"], "(400)");
+    let non = ["exec", "demo-1", "/3303/0/5605", "--non-confirmable"];
+    assert_eq!(server.ok(&non), "2.04\n");
+    let (code, _, errors) = server.run(&[&non[..], &["--queue"]].concat());
+    assert_eq!(code, 2, "{errors}");
 
     let create = ["create", "demo-1", "/3303/7", "/3303/7/5750=kitchen"];
     assert_eq!(server.ok(&create), "2.01 /3303/7\n");

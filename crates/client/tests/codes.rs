@@ -1,14 +1,16 @@
 //! Every cell of the tables of response codes (Transport 1.2 Table 6.7-3 and 6.7-4), by its name, in
-//! the role of the client. Cells for which the standard gives no reason (4.06 of Write and Create) can
-//! only be answered by codes that have one, and are not in the table; the codes of Send are those of a
-//! server, and what the client makes of them is in `send.rs`.
+//! the role of the client. Cells for which the standard gives no reason are in a table of their own,
+//! with what is answered instead. The codes of the registration interface (Table 6.7-2) and of Send are
+//! those of a server: what the client makes of the former is at the end, of the latter in `send.rs`.
 
 mod common;
 
+use std::time::Duration;
+
 use common::several::Several;
-use common::{Ask, ask, get, hex, post, put};
+use common::{Ask, World, ask, get, hex, post, put};
 use dunlin_client::objects::{AccessControl, Device, LightControl, Server, Temperature};
-use dunlin_client::{Code, Config, Instances, Single, Version, objects};
+use dunlin_client::{Code, Config, Event, Instances, RegistrationState, Single, Version, objects};
 
 const TEXT: u16 = 0;
 const LINK: u16 = 40;
@@ -282,5 +284,132 @@ fn no_cell_is_missing() {
                 .any(|cell| (cell.0, cell.1) == (operation, *code));
             assert!(is_there, "{operation} {code}");
         }
+    }
+}
+
+/// Cells that the tables list without a reason, and that no rule of the text leads to. What might be
+/// taken for one is answered otherwise, by the rule that stands beside it.
+#[rustfmt::skip] // One line for each.
+fn cells_without_reason() -> Vec<Cell> {
+    let one = |operation, code, rule, request| -> Cell { (operation, code, rule, 1, vec![request]) };
+    let light = hex("08 01 04 E1 16 DA 01");
+    vec![
+        // 4.06: a success has no content that could be acceptable or not (RFC 7252 §5.10.4).
+        one("Create", "2.01", "4.06: no content to accept", post("/3311", TLV, &light).accept(50)),
+        one("Write", "2.04", "4.06: no content to accept", put("/3/0/14", TEXT, b"+02:00").accept(50)),
+        one("Write-Composite", "2.04", "4.06: no content to accept", ipatch(r#"[{"n":"/3/0/14","vs":"+02:00"}]"#).accept(50)),
+        // 4.04: what is not there is left out (Core 1.2 §6.3.8).
+        one("Read-Composite", "2.05", "4.04: best effort", fetch(r#"[{"n":"/99"},{"n":"/3/7"},{"n":"/3/0/99"}]"#)),
+        one("Observe-Composite", "2.05", "4.04: best effort", observe(fetch(r#"[{"n":"/99"},{"n":"/3303/7"}]"#))),
+        // 4.05: what cannot be read is left out as well.
+        one("Read-Composite", "2.05", "4.05: best effort", fetch(r#"[{"n":"/3/0/4"}]"#)),
+        one("Observe-Composite", "2.05", "4.05: best effort", observe(fetch(r#"[{"n":"/3/0/4"}]"#))),
+    ]
+}
+
+#[test]
+fn cells_without_reason_are_answered_by_another_rule() {
+    for (operation, code, rule, server, requests) in cells_without_reason() {
+        let mut world = world();
+        for request in &requests {
+            let answer = world.ask(server, request);
+            assert_eq!(answer.code.to_string(), code, "{operation} {rule}");
+            if rule.ends_with("best effort") {
+                // An empty pack of SenML CBOR.
+                assert_eq!(answer.payload, [0x80], "{operation} {rule}");
+            }
+        }
+    }
+}
+
+/// A Register that is sent, and what the client tells about an answer to it.
+fn refused_register(code: Code) -> (World, Event) {
+    let mut world = World::new(Version::V1_1);
+    let server = world.server;
+    world.client.connect(world.now, server);
+    world.poll();
+    let register = world.take();
+    world.answer_with(&register, code);
+    let event = world.events.pop().expect("an event");
+    (world, event)
+}
+
+/// Core 1.2 §6.2.1.1: a Register that is refused is an attempt that has failed; the next follows
+/// after `/1/x/18`, and a refusal (4.xx), not a server in trouble (5.xx), leads to bootstrap
+/// (`/1/x/16`).
+#[test]
+fn every_code_of_register_as_the_client_sees_it() {
+    for (code, bootstrap) in [
+        (Code::BAD_REQUEST, true),
+        (Code::UNAUTHORIZED, true),
+        (Code::FORBIDDEN, true),
+        // Without a Profile ID there is no other way to say which objects there are.
+        (Code::CONFLICT, true),
+        (Code::INTERNAL_SERVER_ERROR, false),
+        (Code::NOT_IMPLEMENTED, false),
+    ] {
+        let (mut world, event) = refused_register(code);
+        let retry_at = Some(world.now + Duration::from_secs(60));
+        let expected = Event::RegistrationFailed {
+            server: 1,
+            code: Some(code),
+            retry_at,
+            bootstrap,
+        };
+        assert_eq!(event, expected);
+        assert_eq!(world.client.state(), RegistrationState::Waiting);
+        // Until then nobody manages the device, and nothing is sent.
+        let server = world.server;
+        world.input(server, &get("/3/0/0").bytes(1));
+        world.seconds(59);
+        world.assert_silent();
+        world.seconds(1);
+        let again = world.take();
+        assert_eq!((again.path().as_str(), again.code), ("/rd", Code::POST));
+        world.answer_created(&again);
+        assert_eq!(world.client.state(), RegistrationState::Registered);
+    }
+    // 4.12: the next version at once (`registration.rs`).
+    let (mut world, event) = refused_register(Code::PRECONDITION_FAILED);
+    let retry_at = Some(world.now);
+    assert!(matches!(event, Event::RegistrationFailed { retry_at: at, .. } if at == retry_at));
+    assert!(world.take().query().contains("lwm2m=1.0"));
+}
+
+/// Update 4.00, 4.04, and what a server answers otherwise: the registration is lost, and made again;
+/// De-register 4.00, 4.04: it is gone either way.
+#[test]
+fn every_code_of_update_and_deregister_as_the_client_sees_it() {
+    for (code, wait) in [
+        (Code::BAD_REQUEST, 0),
+        (Code::UNAUTHORIZED, 0),
+        (Code::FORBIDDEN, 0),
+        (Code::NOT_FOUND, 0),
+        (Code::INTERNAL_SERVER_ERROR, 60),
+    ] {
+        let mut world = World::registered(Version::V1_1);
+        world.client.update(world.now);
+        world.poll();
+        let update = world.take();
+        world.answer_with(&update, code);
+        let failed = Event::UpdateFailed {
+            server: 1,
+            code: Some(code),
+        };
+        assert!(world.events.contains(&failed), "{:?}", world.events);
+        if wait > 0 {
+            world.assert_silent();
+            world.seconds(wait);
+        }
+        assert_eq!(world.take().path(), "/rd");
+    }
+    for code in [Code::DELETED, Code::BAD_REQUEST, Code::NOT_FOUND] {
+        let mut world = World::registered(Version::V1_1);
+        world.client.deregister();
+        world.poll();
+        let bye = world.take();
+        world.answer_with(&bye, code);
+        assert_eq!(world.events, [Event::Deregistered { server: 1 }]);
+        assert_eq!(world.client.next_timeout(), None);
     }
 }

@@ -42,6 +42,10 @@ pub(crate) struct OperateQuery {
     /// With a device in queue mode: those with a larger number go first, -32768 to 32767; 0 when
     /// absent.
     priority: Option<i16>,
+    /// Whether the request is Confirmable; true when absent. Only an Execute may be sent with
+    /// false, to a device of 1.1 or later without queue mode: once, and whoever gets no answer
+    /// (504) does not know whether it was carried out.
+    confirmable: Option<bool>,
 }
 
 /// MAX_TRANSMIT_WAIT is 93 s (RFC 7252 §4.8.2): by then CoAP itself has given up.
@@ -57,14 +61,19 @@ pub(crate) struct Manner {
     pub(crate) wait: Option<Duration>,
     pub(crate) ttl: Option<u32>,
     pub(crate) priority: i16,
+    pub(crate) confirmable: bool,
 }
 
 impl OperateQuery {
     pub(crate) fn manner(query: QueryResult<Self>) -> Result<Manner, Problem> {
         let Query(query) =
             query.map_err(|error| Problem::bad_request("Bad query", error.body_text()))?;
-        Manner::new(query.timeout, query.wait, query.ttl, query.priority)
-            .and_then(|manner| manner.with_format(query.format.as_deref()))
+        let manner = Manner::new(query.timeout, query.wait, query.ttl, query.priority)?;
+        Manner {
+            confirmable: query.confirmable.unwrap_or(true),
+            ..manner
+        }
+        .with_format(query.format.as_deref())
     }
 }
 
@@ -81,6 +90,7 @@ impl Manner {
             wait: wait.map(|wait| seconds("wait", wait, 0.0)).transpose()?,
             ttl,
             priority: priority.unwrap_or(0),
+            confirmable: true,
         })
     }
 
@@ -148,6 +158,7 @@ pub(crate) async fn perform(
     let options = OperateOptions {
         format: manner.format,
         timeout: manner.timeout,
+        confirmable: manner.confirmable,
     };
     let requested = control
         .request(endpoint, operation.clone(), options, manner.queue()?)

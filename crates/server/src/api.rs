@@ -95,6 +95,10 @@ pub struct OperateOptions {
     pub format: Option<ContentFormat>,
     /// How long to wait for the device in all, from now.
     pub timeout: Duration,
+    /// Whether the request is Confirmable. Only an Execute may be Non-confirmable, to a device of
+    /// 1.1 or later without queue mode (Transport 1.1 §6.8.1): it is sent once, and when no answer
+    /// comes it may have been carried out or not.
+    pub confirmable: bool,
 }
 
 /// How to queue an operation.

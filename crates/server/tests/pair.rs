@@ -240,6 +240,7 @@ impl Pair {
             options: OperateOptions {
                 format: None,
                 timeout: Duration::from_secs(240),
+                confirmable: true,
             },
         })
     }

@@ -167,6 +167,7 @@ async fn read(control: &Control, endpoint: &str) -> Result<Option<OwnedValue>, O
     let options = OperateOptions {
         format: None,
         timeout: Duration::from_secs(5),
+        confirmable: true,
     };
     let outcome = control.operate(endpoint, operation, options).await?;
     Ok(outcome

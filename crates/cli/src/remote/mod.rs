@@ -101,7 +101,8 @@ pub(crate) enum Command {
     /// Execute a resource
     #[command(
         visible_alias = "execute",
-        after_help = "Example:\n  dunlin exec demo-1 /3303/0/5605"
+        after_help = "Examples:\n  dunlin exec demo-1 /3303/0/5605\n  \
+        dunlin exec demo-1 /3303/0/5605 --non-confirmable"
     )]
     Exec {
         /// Endpoint client name
@@ -110,6 +111,9 @@ pub(crate) enum Command {
         path: String,
         /// Arguments, as in 0='x',1
         arguments: Option<String>,
+        /// Send it once, as a Non-confirmable request (since 1.1, not to a device in queue mode)
+        #[arg(long, conflicts_with = "queue")]
+        non_confirmable: bool,
         #[command(flatten)]
         queueing: queue::Queueing,
     },
@@ -276,11 +280,14 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             endpoint,
             path,
             arguments,
+            non_confirmable,
             ..
         } => {
             let url = api.of_device(&endpoint, "data", &path);
             let body = arguments.map(|arguments| json!({ "arguments": arguments }));
-            (api.send("POST", &url, &[], body.as_ref())?, print::code)
+            let query = non_confirmable.then(|| "false".to_owned());
+            let query = pairs("confirmable", query);
+            (api.send("POST", &url, &query, body.as_ref())?, print::code)
         }
         Command::Create {
             endpoint,

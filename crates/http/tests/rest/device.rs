@@ -16,6 +16,7 @@ pub const LINKS: &str = "</1/0>,</3/0>,</3303/0>";
 /// A request the server made of the device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
+    pub confirmable: bool,
     pub code: Code,
     /// As in `/3/0`.
     pub path: String,
@@ -342,7 +343,9 @@ impl Ear {
         if !message.code.is_request() {
             return;
         }
+        let confirmable = message.ty == Type::Confirmable;
         let ask = Ask {
+            confirmable,
             code: message.code,
             path: text(OptionNumber::URI_PATH)
                 .iter()
@@ -369,7 +372,11 @@ impl Ear {
                 location,
                 payload,
             } => {
-                let ty = Type::Acknowledgement;
+                let ty = if confirmable {
+                    Type::Acknowledgement
+                } else {
+                    Type::NonConfirmable
+                };
                 let mut writer = MessageWriter::new(&mut reply, ty, code, id, message.token);
                 if let Some(observe) = observe {
                     writer.uint(OptionNumber::OBSERVE, observe);

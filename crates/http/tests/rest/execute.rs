@@ -55,6 +55,26 @@ async fn arguments_come_as_json_or_as_text() {
 }
 
 #[tokio::test]
+async fn an_execute_may_be_non_confirmable_and_nothing_else() {
+    let world = World::new();
+    let device = Device::register(&world, "dev-1", |_| changed());
+    let target = "devices/dev-1/data/3/0/4";
+    for (query, confirmable) in [
+        ("", true),
+        ("?confirmable=true", true),
+        ("?confirmable=false", false),
+    ] {
+        let answer = world.call("POST", &format!("{target}{query}"), "").await;
+        assert_eq!(answer.json(200), json!({"code": "2.04"}));
+        assert_eq!(device.last().confirmable, confirmable, "{query}");
+    }
+    let answer = world
+        .call("DELETE", "devices/dev-1/data/3303/0?confirmable=false", "")
+        .await;
+    answer.refused(400, "only an Execute");
+}
+
+#[tokio::test]
 async fn arguments_that_are_none_are_refused() {
     let world = World::new();
     let device = Device::register(&world, "dev-1", |_| changed());

@@ -594,6 +594,7 @@ impl Run {
         let options = OperateOptions {
             format: None,
             timeout,
+            confirmable: true,
         };
         let operate = self.control.operate(&self.endpoint, operation, options);
         Told::Answer(operate.await)

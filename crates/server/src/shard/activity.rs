@@ -109,6 +109,7 @@ pub(super) struct Job {
     pub(super) id: u64,
     pub(super) operation: Prepared,
     pub(super) deadline: Instant,
+    pub(super) confirmable: bool,
 }
 
 /// Why a request is in flight.
@@ -141,6 +142,7 @@ pub(super) struct Current {
     pub(super) task: Task,
     pub(super) operation: Prepared,
     pub(super) deadline: Instant,
+    pub(super) confirmable: bool,
     pub(super) exchange: Option<ExchangeId>,
     pub(super) token: Token,
     /// Bytes of the body that the device has taken.
@@ -163,6 +165,7 @@ impl Current {
             task,
             operation,
             deadline,
+            confirmable: true,
             exchange: None,
             token: Token::default(),
             sent: 0,

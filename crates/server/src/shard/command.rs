@@ -38,6 +38,12 @@ impl Shard {
                 options,
                 queue,
             } => match self.registry.find(&endpoint) {
+                // Silence is what shows that a device sleeps, and only a Confirmable request can
+                // tell it from a lost datagram: the queue sends no other.
+                Some(slot) if self.uses_queue_mode(slot) && !options.confirmable => {
+                    let why = "a device in queue mode is asked by Confirmable requests only";
+                    self.operated(id, Err(OperateError::Invalid(why.to_owned())));
+                }
                 Some(slot) if self.uses_queue_mode(slot) => {
                     self.enqueue_operation(now, id, &endpoint, operation, &queue, rng);
                 }
@@ -141,6 +147,7 @@ impl Shard {
                     id,
                     operation,
                     deadline,
+                    confirmable: options.confirmable,
                 };
                 self.enqueue(now, slot, job, rng);
             }

@@ -226,7 +226,10 @@ impl Shard {
                         self.operated(job.id, Err(OperateError::Timeout));
                         continue;
                     }
-                    Current::new(Task::Operate(job.id), job.operation, job.deadline)
+                    Current {
+                        confirmable: job.confirmable,
+                        ..Current::new(Task::Operate(job.id), job.operation, job.deadline)
+                    }
                 }
                 None if queued => match self.next_queued(now, index, rng) {
                     Next::Request(current) => current,
@@ -299,9 +302,13 @@ impl Shard {
         }
         let operation = wire(&current.operation);
         let blocks = Blocks::of(&operation, current)?;
-        let outgoing = Outgoing::confirmable(operation.method())
-            .token(current.token)
-            .timeout(remaining);
+        let method = operation.method();
+        let outgoing = if current.confirmable {
+            Outgoing::confirmable(method)
+        } else {
+            Outgoing::non_confirmable(method)
+        };
+        let outgoing = outgoing.token(current.token).timeout(remaining);
         let sent = self
             .endpoint
             .request(now, rng, address, outgoing, |writer| {
@@ -366,7 +373,9 @@ impl Shard {
         let Some(activity) = self.activities.get(index) else {
             return;
         };
-        let Some(current) = activity.current.as_ref() else {
+        // Nobody knows whether a Non-confirmable request has arrived.
+        let current = activity.current.as_ref();
+        let Some(current) = current.filter(|current| current.confirmable) else {
             return;
         };
         let (slot, begun, idle) = (activity.slot, current.begun, current.idle);

@@ -39,6 +39,13 @@ impl Shard {
             return Err(invalid("name at least an object, as in /3"));
         }
         dialect.need_level(path)?;
+        if !options.confirmable {
+            if !matches!(operation, Operation::Execute { .. }) {
+                return Err(invalid("only an Execute may be Non-confirmable"));
+            }
+            let what = "Execute as a Non-confirmable request";
+            dialect.need(Feature::ExecuteNonConfirmable, what)?;
+        }
         Ok(match operation {
             Operation::Read { path, accept } => {
                 let accept = accept

@@ -613,6 +613,7 @@ fn attempt_options(format: Option<dunlin_lwm2m::ContentFormat>) -> OperateOption
     OperateOptions {
         format,
         timeout: LONGEST_ATTEMPT,
+        confirmable: true,
     }
 }
 

@@ -33,6 +33,7 @@ impl Shard {
                 },
             },
             deadline: now + upload.timeout,
+            confirmable: true,
         };
         self.enqueue(now, slot, job, rng);
     }

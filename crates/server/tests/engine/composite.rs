@@ -2,7 +2,7 @@
 
 use dunlin_coap::{Code, OptionNumber, Type};
 use dunlin_lwm2m::operation::Operation;
-use dunlin_lwm2m::{OwnedRecord, OwnedValue, Path};
+use dunlin_lwm2m::{ContentFormat, OwnedRecord, OwnedValue, Path};
 use dunlin_server::api::{DeviceOperation, EventKind, Observed, OperateError, WishState};
 use dunlin_server::shard::Persist;
 
@@ -114,6 +114,51 @@ fn a_write_composite_is_an_ipatch() {
     world.answer(&request, Code::CHANGED, &[], b"");
     let outcome = world.outcome(id).expect("an outcome").expect("success");
     assert_eq!(outcome.code, Code::CHANGED);
+}
+
+/// {[1, 0]: {1: 100}, [3, 0]: {7: {1: 5}}}: paths as keys (Core 1.2 §7.5.5).
+#[test]
+fn a_write_composite_in_lwm2m_cbor_is_one_map_of_objects() {
+    let body = || vec![number(VOLTAGE, 5), number(LIFETIME, 100)];
+    for (root, format) in [
+        ("", Some(ContentFormat::LWM2M_CBOR)),
+        ("</>;ct=11544,", None),
+    ] {
+        let mut world = World::new();
+        up(&mut world, "1.2", root);
+        let operation = Operation::WriteComposite { body: body() };
+        let id = world.operate_with("dev-1", operation, 30, format);
+        let request = world.request();
+        let message = request.message();
+        assert_eq!(
+            (
+                message.code,
+                request.path().as_str(),
+                message.content_format()
+            ),
+            (Code::IPATCH, "", Some(11544))
+        );
+        assert_eq!(
+            message.payload,
+            b"\xA2\x82\x01\x00\xA1\x01\x18\x64\x82\x03\x00\xA1\x07\xA1\x01\x05"
+        );
+        world.answer(&request, Code::CHANGED, &[], b"");
+        let outcome = world.outcome(id).expect("an outcome").expect("success");
+        assert_eq!(outcome.code, Code::CHANGED);
+    }
+    // It has no word for a removal, and 1.1 does not know it.
+    for (version, records) in [("1.2", vec![removed(VOLTAGE)]), ("1.1", body())] {
+        let mut world = World::new();
+        up(&mut world, version, "");
+        let operation = Operation::WriteComposite { body: records };
+        let format = Some(ContentFormat::LWM2M_CBOR);
+        let id = world.operate_with("dev-1", operation, 30, format);
+        assert!(
+            matches!(world.outcome(id), Some(Err(OperateError::Invalid(_)))),
+            "{version}"
+        );
+        assert!(world.sent.is_empty());
+    }
 }
 
 #[test]

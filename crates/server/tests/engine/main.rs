@@ -7,6 +7,7 @@ mod durable;
 mod files;
 mod identity;
 mod message;
+mod non_confirmable;
 mod observe;
 mod operation;
 mod operation_blocks;

@@ -244,6 +244,7 @@ impl World {
             options: OperateOptions {
                 format,
                 timeout: Duration::from_secs(seconds),
+                confirmable: true,
             },
         }));
         id
@@ -287,6 +288,24 @@ impl World {
             options: OperateOptions {
                 format: None,
                 timeout: Duration::from_secs(30),
+                confirmable: true,
+            },
+            queue: QueueOptions::default(),
+        }));
+        id
+    }
+
+    /// Asks as [`World::request_of`] does, by a Non-confirmable request.
+    pub fn operate_non_confirmable(&mut self, endpoint: &str, operation: DeviceOperation) -> u64 {
+        let id = self.id();
+        self.input(Input::Command(Command::Request {
+            id,
+            endpoint: endpoint.to_owned(),
+            operation,
+            options: OperateOptions {
+                format: None,
+                timeout: Duration::from_secs(30),
+                confirmable: false,
             },
             queue: QueueOptions::default(),
         }));

@@ -42,6 +42,7 @@ impl Pair {
             options: OperateOptions {
                 format,
                 timeout: Duration::from_secs(240),
+                confirmable: true,
             },
         })
     }

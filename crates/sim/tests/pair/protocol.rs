@@ -251,6 +251,7 @@ impl Run {
             options: OperateOptions {
                 format,
                 timeout: Duration::from_secs(240),
+                confirmable: true,
             },
             queue: QueueOptions {
                 format,
