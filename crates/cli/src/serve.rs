@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use dunlin_lwm2m::Models;
+use dunlin_server::credentials::CredentialsConfig;
 use dunlin_server::firmware::FirmwareConfig;
 use dunlin_server::shard::Limits;
 use dunlin_server::{Server, ServerConfig};
@@ -33,6 +34,11 @@ pub(crate) struct ServeArgs {
     /// Keep everything in memory; after the end all is forgotten
     #[arg(long, conflicts_with = "data")]
     memory: bool,
+    /// File with the key that encrypts credentials in the data folder; made, for this user alone,
+    /// if it is missing and nothing is encrypted yet. Keep it apart from backups of the data
+    /// [default: secret.key in the data folder]
+    #[arg(long, value_name = "FILE", conflicts_with = "memory")]
+    key_file: Option<PathBuf>,
     /// Where devices register (LwM2M over CoAP and UDP); port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5683")]
     coap: SocketAddr,
@@ -116,6 +122,10 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         firmware: FirmwareConfig {
             advertise: args.advertise.clone(),
             ..FirmwareConfig::default()
+        },
+        credentials: CredentialsConfig {
+            key_file: args.key_file.clone(),
+            ..CredentialsConfig::default()
         },
         awake_time: Duration::from_secs(args.awake_time),
         ..ServerConfig::default()

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod control;
+pub mod credentials;
 pub mod directory;
 pub mod files;
 pub mod firmware;

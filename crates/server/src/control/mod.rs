@@ -17,6 +17,7 @@ use crate::api::{
     Device, DeviceOperation, Observed, OperateError, OperateOptions, Outcome, Page, Sent, Stats,
     Wish,
 };
+use crate::credentials::CredentialService;
 use crate::directory::Directory;
 use crate::files::Files;
 use crate::firmware::FirmwareService;
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) writer: WriterHandle,
     pub(crate) files: Arc<Files>,
     pub(crate) firmware: FirmwareService,
+    pub(crate) credentials: CredentialService,
     pub(crate) coap: SocketAddr,
     pub(crate) started: Instant,
     pub(crate) next_id: AtomicU64,
@@ -322,6 +324,11 @@ impl Control {
     /// Images, and the jobs that bring them to devices.
     pub fn firmware(&self) -> &FirmwareService {
         &self.shared.firmware
+    }
+
+    /// By what devices prove who they are.
+    pub fn credentials(&self) -> &CredentialService {
+        &self.shared.credentials
     }
 
     /// Whether the server has ended.

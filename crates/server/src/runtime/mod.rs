@@ -18,6 +18,7 @@ use dunlin_lwm2m::model::Models;
 use dunlin_net::{Clock, OsRng, UdpSocket, Waker, available_cpus, drive, pin_to_cpu, unix_time};
 
 use crate::control::{Control, EventBus, Shared, Waiters};
+use crate::credentials::{self, CredentialService, CredentialsConfig, KeyFileError};
 use crate::directory::Directory;
 use crate::files::Files;
 use crate::firmware::{FirmwareConfig, FirmwareService};
@@ -54,6 +55,8 @@ pub struct ServerConfig {
     pub models: Arc<Models>,
     /// Bounds of firmware updates, and where devices fetch images.
     pub firmware: FirmwareConfig,
+    /// Bounds of credentials, and the file with the key that encrypts them.
+    pub credentials: CredentialsConfig,
 }
 
 impl Default for ServerConfig {
@@ -71,6 +74,7 @@ impl Default for ServerConfig {
             awake_time: AWAKE_TIME,
             models: Arc::new(Models::embedded()),
             firmware: FirmwareConfig::default(),
+            credentials: CredentialsConfig::default(),
         }
     }
 }
@@ -111,9 +115,21 @@ pub enum StartError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The key file is missing, or not the right one.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
     /// No threads or descriptors are left.
     #[error("the system has no room for another thread or descriptor: {0}")]
     System(std::io::Error),
+}
+
+impl From<credentials::OpenError> for StartError {
+    fn from(error: credentials::OpenError) -> Self {
+        match error {
+            credentials::OpenError::KeyFile(error) => Self::KeyFile(error),
+            credentials::OpenError::Database(error) => Self::Store(error.into()),
+        }
+    }
 }
 
 fn hint(error: &std::io::Error) -> String {
@@ -185,7 +201,7 @@ impl Server {
         Self::run(config, store, None)
     }
 
-    /// `folder` is where images and firmware jobs are kept.
+    /// `folder` is where images, firmware jobs and credentials are kept.
     fn run(
         config: ServerConfig,
         mut store: Box<dyn Store>,
@@ -199,6 +215,7 @@ impl Server {
         // Location paths and the directory number shards with 16 bits.
         let count = u16::try_from(count).unwrap_or(u16::MAX);
         let clock = Clock::new();
+        let credentials = CredentialService::open(config.credentials.clone(), folder)?;
         let (mut shards, restored) = restore(&config, count, &clock, store.as_mut())?;
         let first_event = store.first_event()?;
         let directory = restored.directory;
@@ -236,6 +253,7 @@ impl Server {
             writer: writer.clone(),
             files: restored.files,
             firmware,
+            credentials,
             coap: address,
             started: std::time::Instant::now(),
             next_id: std::sync::atomic::AtomicU64::new(1),

@@ -23,6 +23,7 @@ use crate::shard::{
 
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
+pub(crate) use sqlite::{column, number};
 
 /// A change with its origin.
 #[derive(Clone, Debug, PartialEq)]

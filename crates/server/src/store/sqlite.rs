@@ -71,6 +71,7 @@ const MIGRATIONS: &[&str] = &[
         links TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
+    crate::credentials::MIGRATION,
 ];
 
 const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -264,11 +265,11 @@ impl Store for SqliteStore {
 }
 
 /// SQLite's integers are signed; our counters never reach the difference.
-pub(super) fn column(number: u64) -> i64 {
+pub(crate) fn column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-pub(super) fn number(column: i64) -> u64 {
+pub(crate) fn number(column: i64) -> u64 {
     u64::try_from(column).unwrap_or(0)
 }
 
