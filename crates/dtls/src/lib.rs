@@ -17,19 +17,28 @@ extern crate alloc;
 extern crate std;
 
 mod alert;
+mod associated;
+mod cbc_mac;
 mod client;
 mod config;
 mod counters;
 mod credentials;
+mod crypto;
 mod der;
 mod error;
 mod key;
+mod keys;
 mod pem;
+mod protect;
+mod record;
+mod replay;
 mod resumption;
 mod secret;
 mod server;
 mod session;
 mod suite;
+#[doc(hidden)]
+pub mod testing;
 
 pub use alert::{Alert, AlertClass};
 pub use client::{Client, ClientInput, ClientOutput, ClientOutputs};
