@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use dunlin_coap::Instant;
 use dunlin_lwm2m::{Path, Version};
 
+use crate::connection::Connection;
 use crate::objects::Server;
 use crate::registration::{Registration, RegistrationState};
 use crate::watch::Watch;
@@ -15,6 +16,7 @@ use crate::watch::Watch;
 pub struct Account<'a> {
     pub(crate) server: &'a Server,
     pub(crate) address: Option<SocketAddr>,
+    pub(crate) connection: Connection,
     pub(crate) registration: &'a Registration,
     pub(crate) watches: &'a [Watch],
 }
@@ -43,6 +45,11 @@ impl<'a> Account<'a> {
     /// The server's address; `None` before it was connected to.
     pub const fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// How the server is reached, and whether a security layer has to do something.
+    pub const fn connection(&self) -> Connection {
+        self.connection
     }
 
     /// When the server will have forgotten the registration; `None` for never, or without one.

@@ -9,6 +9,7 @@ use dunlin_lwm2m::{ContentFormat, Path, Version};
 use heapless::{Deque, String, Vec};
 
 use crate::account::Account;
+use crate::connection::Connection;
 pub(crate) use crate::event::{Dropped, Event, Outcome, ReportId};
 use crate::keys::Keys;
 use crate::log::Log;
@@ -269,9 +270,10 @@ impl<
     /// This is the server of the first account; [`Client::connect_to`] names another.
     pub fn connect(&mut self, now: Instant, server: SocketAddr) {
         self.shared.is_offline = false;
+        let connection = self.connection_of(self.server().short_server_id);
         if let Some(session) = self.sessions.first_mut() {
             session.forget_fetching(&mut self.shared);
-            session.connect(now, server);
+            session.connect(now, server, connection);
         }
     }
 
@@ -297,6 +299,9 @@ impl<
         for session in &mut self.sessions {
             session.forget_fetching(&mut self.shared);
             session.forget_exchanges();
+            if session.connection == Connection::Wanted {
+                session.connection = Connection::Down;
+            }
         }
     }
 
@@ -322,9 +327,14 @@ impl<
     }
 
     /// The device has another address. Without security only a Register tells the servers so
-    /// (Core 1.2 §6.2.1); what was on its way is given up, and observations end with it.
+    /// (Core 1.2 §6.2.1); what was on its way is given up, and observations end with it. Over an
+    /// association all goes on, with an Update that tells the server.
     pub fn rebind(&mut self, now: Instant) {
         for session in &mut self.sessions {
+            if session.connection != Connection::Plain {
+                session.registration.update_soon(now);
+                continue;
+            }
             if session.registration.state() != RegistrationState::Deregistering {
                 session.forget_exchanges();
             }

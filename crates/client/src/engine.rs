@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use dunlin_coap::{Action, Incoming, Instant, Message, Rng};
 
 use crate::client::{Client, Event, Step};
+use crate::connection::Connection;
 use crate::keys::Keys;
 use crate::log::Log;
 use crate::object::Objects;
@@ -234,6 +235,18 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         has_changes: bool,
     ) -> Option<Instant> {
         self.address?;
+        if self.connection == Connection::Wanted {
+            // Its end brings the next step.
+            let stored = (!self.registration.is_registered())
+                .then(|| self.next_stored(shared))
+                .flatten();
+            let changes =
+                (has_changes && !self.observations.all().is_empty()).then_some(Instant::ZERO);
+            return [self.coap.next_timeout(), stored, changes]
+                .into_iter()
+                .flatten()
+                .min();
+        }
         let is_triggered = shared
             .account(self.instance)
             .is_some_and(|account| account.trigger.is_some());
@@ -275,6 +288,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             return;
         }
         self.last_traffic = Some(now);
+        self.is_proven = true;
         let handled = self.coap.handle(now, from, bytes, &mut shared.out);
         shared.out_length = handled.reply;
         match handled.incoming {
@@ -346,18 +360,31 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             Some(Action::ExchangeFailed { exchange, .. }) => {
                 if self.exchange == Some(exchange) {
                     self.exchange = None;
-                    self.registration_failed(shared, now, None);
+                    if self.is_suspect() {
+                        self.abandon(shared, now);
+                    } else {
+                        self.registration_failed(shared, now, None);
+                    }
                 } else if shared.ends_fetching(self.instance, exchange) {
                     shared.fetch_silent(now);
+                } else if self.is_suspect() {
+                    self.abandon(shared, now);
                 } else {
                     self.report_lost(shared, log, Some(exchange), None);
                 }
+                // What is not answered next shows that the association is gone.
+                self.is_proven = false;
                 return Some(server);
             }
             None => {}
         }
         if self.land_lost(shared, log) {
             return Some(server);
+        }
+        if !self.is_open() {
+            let wants = self.begin_to_want(shared, log, now);
+            let stores = !self.registration.is_registered() && self.store_due(shared, log, now);
+            return (wants || stores).then_some(server);
         }
         // One interaction at a time (NSTART 1).
         if !self.is_busy(shared)

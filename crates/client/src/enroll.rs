@@ -9,6 +9,7 @@ use dunlin_lwm2m::Version;
 use dunlin_lwm2m::registration::{Binding, Faults, RegisterParameters, UpdateParameters};
 
 use crate::client::Event;
+use crate::connection::Connection;
 use crate::digest::Digest;
 use crate::links;
 use crate::object::Objects;
@@ -259,6 +260,10 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         now: Instant,
     ) {
         self.registration.deregistered(now);
+        // The association is closed with it (Core 1.2 §E.2, Disable).
+        if self.connection != Connection::Plain {
+            self.connection = Connection::Down;
+        }
         // While disabled, what was observed is stored (`/1/x/6`).
         if !self.registration.is_disabled() {
             self.observations.clear();

@@ -5,6 +5,8 @@ use core::fmt;
 use dunlin_coap::{Code, Instant};
 use dunlin_lwm2m::{Path, Version};
 
+use crate::connection::{ConnectionFault, Context};
+
 /// What a client tells its application.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
@@ -38,6 +40,32 @@ pub enum Event {
         server: u16,
         /// The server's answer; `None` when there was none.
         code: Option<Code>,
+    },
+    /// An association with the server stands (DTLS).
+    Connected {
+        /// The Short Server ID.
+        server: u16,
+        /// How it came about.
+        context: Context,
+    },
+    /// An association with the server did not come about.
+    ConnectionFailed {
+        /// The Short Server ID.
+        server: u16,
+        /// Why.
+        fault: ConnectionFault,
+        /// When it is tried again, if there is something to say then; `None` when it is not.
+        retry_at: Option<Instant>,
+        /// Whether the account asks for a new bootstrap: trying again is in vain, or every attempt
+        /// failed, and `/1/x/16` is not `false`.
+        bootstrap: bool,
+    },
+    /// The association with the server ended.
+    ConnectionClosed {
+        /// The Short Server ID.
+        server: u16,
+        /// Why.
+        fault: ConnectionFault,
     },
     /// The device has left the server, or did not get an answer to saying so.
     Deregistered {
@@ -109,7 +137,10 @@ impl Event {
     /// The Short Server ID of the server it is about; `None` for what concerns the device.
     pub const fn server(&self) -> Option<u16> {
         match self {
-            Self::Registered { server, .. }
+            Self::Connected { server, .. }
+            | Self::ConnectionFailed { server, .. }
+            | Self::ConnectionClosed { server, .. }
+            | Self::Registered { server, .. }
             | Self::RegistrationFailed { server, .. }
             | Self::Updated { server }
             | Self::UpdateFailed { server, .. }

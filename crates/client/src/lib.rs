@@ -10,6 +10,7 @@ mod account;
 mod blocks;
 mod client;
 mod composite;
+mod connection;
 mod digest;
 mod engine;
 mod enroll;
@@ -38,6 +39,7 @@ mod watch;
 
 pub use account::Account;
 pub use client::{Client, Config, Formats, Input, Output, Outputs, Profile};
+pub use connection::{Connection, ConnectionFault, Context};
 pub use dunlin_coap::{Code, Instant, Rng, TransmissionParameters};
 pub use dunlin_lwm2m::{
     Arguments, ContentFormat, DataType, ObjectLink, ObjectVersion, Path, Value, Version, definition,

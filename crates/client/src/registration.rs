@@ -313,6 +313,48 @@ impl Registration {
         }
     }
 
+    /// The security context is new: the server wants a new Register (Core 1.2.0 §6.2.1).
+    pub(crate) fn new_context(&mut self, now: Instant) {
+        if self.is_registered() && self.deregister.is_none() {
+            self.start(now);
+        }
+    }
+
+    /// What was on its way is not any more, and has to be said again.
+    pub(crate) fn interrupted(&mut self, now: Instant) {
+        match self.state {
+            RegistrationState::Updating => self.resume(now),
+            RegistrationState::Deregistering => self.state = RegistrationState::Registered,
+            RegistrationState::Registering => {
+                self.state = RegistrationState::Waiting;
+                self.due = Some(now);
+            }
+            RegistrationState::Idle
+            | RegistrationState::Waiting
+            | RegistrationState::Registered
+            | RegistrationState::Failed => {}
+        }
+    }
+
+    /// Whether a De-register is due or on its way.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.deregister.is_some()
+    }
+
+    /// There is no association with the server. A registration lives on while the attempts go on.
+    pub(crate) fn connection_failed(&mut self, now: Instant, retry: Retry) -> Failure {
+        if let Some(then) = self.deregister {
+            self.deregistered_as(now, then);
+            return Failure::Final;
+        }
+        let is_registered = self.is_registered();
+        let failure = self.back_off(now, retry);
+        if is_registered && failure != Failure::Final {
+            self.state = RegistrationState::Registered;
+        }
+        failure
+    }
+
     /// Asks for an Update as soon as possible.
     pub(crate) fn update_soon(&mut self, now: Instant) {
         if self.is_registered() {
@@ -406,14 +448,14 @@ impl Registration {
         self.location = location;
         self.is_settled = true;
         self.has_succeeded = true;
-        self.attempt = 1;
-        self.sequence = 1;
         self.confirmed(now);
     }
 
     /// 2.01 or 2.04: what was offered is known to the server, and the lifetime begins anew.
     pub(crate) fn confirmed(&mut self, now: Instant) {
         self.state = RegistrationState::Registered;
+        self.attempt = 1;
+        self.sequence = 1;
         self.announced = self.offered;
         let lifetime = self.announced.lifetime;
         // 0 stands for infinite (object 1, version 1.2).
@@ -457,6 +499,11 @@ impl Registration {
         }
         self.version = self.preferred;
         self.listing = self.first_listing;
+        self.back_off(now, retry)
+    }
+
+    /// When the next attempt follows (Core 1.2 §6.2.1.1).
+    fn back_off(&mut self, now: Instant, retry: Retry) -> Failure {
         let delay = if self.attempt < retry.count {
             // Delay times 2^(attempt - 1), attempts counted from 1 (Core 1.2 §6.2.1.1).
             let exponent = self.attempt.saturating_sub(1).min(31);

@@ -118,6 +118,9 @@ impl<
     }
 
     /// The same for any account. Two accounts cannot have the same address.
+    ///
+    /// Unless the Security object says NoSec nothing is sent before a security layer has told
+    /// [`Client::connected`]; [`Account::connection`] tells when it is wanted.
     pub fn connect_to(
         &mut self,
         now: Instant,
@@ -134,9 +137,10 @@ impl<
             return Err(AccountError::Address);
         }
         self.shared.is_offline = false;
+        let connection = self.connection_of(id);
         if let Some(session) = self.sessions.get_mut(index) {
             session.forget_fetching(&mut self.shared);
-            session.connect(now, server);
+            session.connect(now, server, connection);
         }
         Ok(())
     }
@@ -194,6 +198,7 @@ impl<
             Some(Account {
                 server: self.shared.account(session.instance)?,
                 address: session.address,
+                connection: session.connection,
                 registration: &session.registration,
                 watches: session.observations.all(),
             })
@@ -201,13 +206,13 @@ impl<
     }
 
     /// The place of a server's session.
-    fn position(&self, id: u16) -> Option<usize> {
+    pub(crate) fn position(&self, id: u16) -> Option<usize> {
         self.sessions
             .iter()
             .position(|session| session.id(&self.shared) == id)
     }
 
-    fn session_mut(
+    pub(crate) fn session_mut(
         &mut self,
         id: u16,
     ) -> Result<&mut Session<OBSERVATIONS, ATTRIBUTES, DATAGRAM>, AccountError> {

@@ -10,6 +10,7 @@ use heapless::Deque;
 use crate::access::Requester;
 use crate::blocks::Rendered;
 use crate::client::{Config, Dropped, Event, Outcome, ReportId};
+use crate::connection::Connection;
 use crate::fetching::Fetching;
 use crate::notify::{Flight, Leg};
 use crate::object::{Instances, Object, Objects};
@@ -164,6 +165,9 @@ pub(crate) struct Session<const OBSERVATIONS: usize, const ATTRIBUTES: usize, co
     /// The `/1` instance that is its account.
     pub(crate) instance: u16,
     pub(crate) address: Option<SocketAddr>,
+    pub(crate) connection: Connection,
+    /// Whether the server has been heard over the association.
+    pub(crate) is_proven: bool,
     pub(crate) coap: FixedEndpoint<SocketAddr, EXCHANGES, SEEN, DATAGRAM, DATAGRAM>,
     pub(crate) registration: Registration,
     /// The exchange of the registration request on its way.
@@ -194,6 +198,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         Self {
             instance,
             address: None,
+            connection: Connection::Plain,
+            is_proven: false,
             coap,
             registration: Registration::new(config.version, config.listing()),
             exchange: None,
@@ -206,9 +212,16 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
     }
 
     /// Forgets what was on its way, and the observations.
-    pub(crate) fn connect(&mut self, now: Instant, address: SocketAddr) {
+    pub(crate) fn connect(&mut self, now: Instant, address: SocketAddr, connection: Connection) {
         self.forget_exchanges();
         self.observations.clear();
+        // An association with the same server goes on.
+        if connection == Connection::Plain
+            || self.connection == Connection::Plain
+            || self.address != Some(address)
+        {
+            self.connection = connection;
+        }
         self.address = Some(address);
         self.registration.enqueue(now);
     }

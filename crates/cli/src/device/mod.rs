@@ -14,7 +14,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use dunlin_client::{
-    Client, Config, Event, Input, Instant, Output, Path, Profile, RegistrationState, Version,
+    Client, Config, ConnectionFault, Context as SecurityContext, Event, Input, Instant, Output,
+    Path, Profile, RegistrationState, Version,
 };
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -530,6 +531,25 @@ impl Runner {
                 ),
                 None => format!("registration failed: {}; giving up", Outcome(code)),
             },
+            Event::Connected { context, .. } => match context {
+                SecurityContext::New => "connected: full handshake",
+                SecurityContext::Resumed => "connected: session resumed",
+                SecurityContext::Kept => "connected: session kept, no handshake",
+            }
+            .to_owned(),
+            Event::ConnectionFailed {
+                fault, retry_at, ..
+            } => match retry_at {
+                Some(at) => format!(
+                    "connection failed: {}; next attempt in {} s",
+                    Fault(fault),
+                    at.saturating_since(now).as_secs()
+                ),
+                None => format!("connection failed: {}; giving up", Fault(fault)),
+            },
+            Event::ConnectionClosed { fault, .. } => {
+                format!("connection closed: {}", Fault(fault))
+            }
             Event::Updated { .. } => "updated".to_owned(),
             Event::UpdateFailed { code, .. } => {
                 format!("update failed: {}; registering again", Outcome(code))
@@ -597,6 +617,19 @@ impl fmt::Display for Outcome {
         match self.0 {
             Some(code) => write!(f, "{code} {}", code.name()),
             None => f.write_str("no answer"),
+        }
+    }
+}
+
+/// Why there is no association.
+struct Fault(ConnectionFault);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ConnectionFault::Silent => f.write_str("no answer"),
+            ConnectionFault::Alert(number) => write!(f, "the server sent alert {number}"),
+            ConnectionFault::Refused => f.write_str("the credentials do not fit"),
         }
     }
 }
