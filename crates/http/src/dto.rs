@@ -39,8 +39,10 @@ pub(crate) struct DeviceDto {
     queued: usize,
     /// SMS number.
     sms: Option<String>,
-    /// IP address and port.
+    /// IP address and port; with DTLS, those it was heard from last.
     address: String,
+    /// What the device has proven; null without security.
+    security: Option<SecurityDto>,
     /// Alternate path, `/` when there is none.
     root_path: String,
     /// Content formats the device announced.
@@ -57,6 +59,17 @@ pub(crate) struct DeviceDto {
     attributes: BTreeMap<String, String>,
     /// What the device did against the standard and was tolerated.
     faults: Vec<String>,
+}
+
+/// What a device has proven.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DeviceSecurity)]
+pub(crate) struct SecurityDto {
+    /// `psk` (pre-shared key), `rpk` (raw public key) or `x509` (certificate).
+    mode: &'static str,
+    /// The PSK identity, the hash of the public key, or the subject of the certificate.
+    identity: String,
 }
 
 /// An object of a device.
@@ -87,6 +100,10 @@ impl From<Device> for DeviceDto {
             queued: device.queued,
             sms: device.sms,
             address: device.address.to_string(),
+            security: device.security.map(|security| SecurityDto {
+                mode: security.mode.name(),
+                identity: security.identity,
+            }),
             root_path: device.root,
             content_formats: device
                 .content_formats

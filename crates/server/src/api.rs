@@ -9,6 +9,7 @@ use dunlin_coap::Code;
 use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, OwnedValue, Path, Version};
 
+use crate::access::Security;
 use crate::firmware::FirmwareStatus;
 use crate::upload::UploadAnswer;
 
@@ -29,8 +30,10 @@ pub struct Device {
     pub queue_mode: bool,
     /// SMS number, if any.
     pub sms: Option<String>,
-    /// Where requests to the device go.
+    /// Where requests to the device go; with DTLS, the address it was heard from last.
     pub address: SocketAddr,
+    /// What it has proven; `None` without security.
+    pub security: Option<Security>,
     /// Alternate path, `/` when there is none.
     pub root: String,
     /// Content formats the device announced.

@@ -4,6 +4,7 @@
 //! each shard a thread and a socket, and [`api`] is what the control plane (REST, console, command
 //! line) sees.
 
+pub mod access;
 pub mod api;
 pub mod control;
 pub mod credentials;
@@ -11,6 +12,7 @@ pub mod directory;
 pub mod files;
 pub mod firmware;
 mod operations;
+mod peer;
 mod profiles;
 mod runtime;
 pub mod shard;
@@ -18,4 +20,5 @@ pub mod store;
 pub mod trace;
 pub mod upload;
 
+pub use peer::{Peer, Socket};
 pub use runtime::{Server, ServerConfig, StartError};

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use dunlin_coap::{Code, Instant, MessageWriter, OptionNumber, Rng, Type};
+use dunlin_server::Socket;
 use dunlin_server::directory::Directory;
 use dunlin_server::shard::{Input, Limits, Output, Shard, ShardConfig};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -73,7 +74,11 @@ fn handle(
 ) -> usize {
     let mut outputs = shard.handle(
         now,
-        Input::Datagram { from, bytes },
+        Input::Datagram {
+            socket: Socket::Coap,
+            from,
+            bytes,
+        },
         &mut Dice(now.as_micros()),
     );
     let mut length = 0;

@@ -111,7 +111,7 @@ impl Pair {
         let mut outputs = self.shard.handle(self.now, input, &mut self.rng);
         while let Some(output) = outputs.next() {
             match output {
-                Output::Transmit { to, bytes } => {
+                Output::Transmit { to, bytes, .. } => {
                     self.network.send(self.now, self.server, to, bytes);
                 }
                 Output::Persist { sequence, change } => {
@@ -193,6 +193,7 @@ impl Pair {
             while let Some(delivery) = self.network.receive(self.now) {
                 if delivery.to == self.server {
                     self.serve(Input::Datagram {
+                        socket: dunlin_server::Socket::Coap,
                         from: delivery.from,
                         bytes: &delivery.bytes,
                     });

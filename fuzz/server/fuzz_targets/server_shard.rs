@@ -12,6 +12,7 @@ use dunlin_fuzz::{ById, Dice, Input, step};
 use dunlin_lwm2m::definition::{ResourceType, Types};
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, OwnedValue, Path};
+use dunlin_server::Socket;
 use dunlin_server::api::{Observed, OperateOptions, QueueOptions};
 use dunlin_server::directory::Directory;
 use dunlin_server::shard::{
@@ -485,7 +486,12 @@ impl World {
 
     fn receive(&mut self, peer: usize, bytes: &[u8]) {
         let from = address(peer);
-        self.handle(ShardInput::Datagram { from, bytes });
+        let socket = Socket::Coap;
+        self.handle(ShardInput::Datagram {
+            socket,
+            from,
+            bytes,
+        });
     }
 
     fn pass(&mut self, until: Instant) {
@@ -512,7 +518,7 @@ impl World {
             count += 1;
             assert!(count < 500, "never ends");
             match output {
-                Output::Transmit { to, bytes } => {
+                Output::Transmit { to, bytes, .. } => {
                     assert!(bytes.len() <= 1232);
                     let message = Message::parse(bytes).expect("a well-formed message");
                     let peer = usize::from(to.port()) - 1000;

@@ -150,6 +150,7 @@ async fn a_device_shows_its_registration() {
             "awake": true, "awakeUntil": null, "awakeTime": 93, "queued": 0,
             "sms": "49151",
             "address": device.address().to_string(),
+            "security": null,
             "rootPath": "/lw",
             "contentFormats": [110, 112],
             "registeredAt": null, "updatedAt": null, "expiresAt": null,

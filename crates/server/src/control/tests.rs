@@ -140,6 +140,7 @@ fn device(endpoint: &str, registered_at: f64) -> Device {
         queued: 0,
         sms: None,
         address: "192.0.2.1:5683".parse().unwrap(),
+        security: None,
         root: "/".to_owned(),
         content_formats: Vec::new(),
         registered_at,

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use dunlin_net::Waker;
 use tokio::sync::oneshot;
 
+use crate::peer::Socket;
 use crate::shard::{Command, Reply};
 
 /// Commands that wait for a shard at most. An HTTP caller beyond that is told to come again.
@@ -38,20 +39,22 @@ struct Queues {
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     pub(crate) commands: Vec<(u64, Command, Option<oneshot::Sender<Reply>>)>,
-    datagrams: Vec<(SocketAddr, u16, usize)>,
+    datagrams: Vec<(Socket, SocketAddr, u16, usize)>,
     bytes: Vec<u8>,
     pub(crate) stop: bool,
 }
 
 impl Work {
     /// The datagrams other shards handed over, and how often that was done.
-    pub(crate) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, u16, &[u8])> {
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = (Socket, SocketAddr, u16, &[u8])> {
         let mut rest = self.bytes.as_slice();
-        self.datagrams.iter().map(move |(from, hops, length)| {
-            let (bytes, tail) = rest.split_at(*length);
-            rest = tail;
-            (*from, *hops, bytes)
-        })
+        self.datagrams
+            .iter()
+            .map(move |(socket, from, hops, length)| {
+                let (bytes, tail) = rest.split_at(*length);
+                rest = tail;
+                (*socket, *from, *hops, bytes)
+            })
     }
 
     /// Empties the work and keeps its memory.
@@ -115,7 +118,7 @@ impl Inbox {
     }
 
     /// Leaves a datagram that landed at another shard.
-    pub(crate) fn datagram(&self, from: SocketAddr, bytes: &[u8], hops: u16) {
+    pub(crate) fn datagram(&self, socket: Socket, from: SocketAddr, bytes: &[u8], hops: u16) {
         let mut queues = self.queues();
         let full = queues.work.bytes.len() + bytes.len() > MAX_HANDOVER_BYTES
             || queues.work.datagrams.len() >= MAX_HANDOVERS;
@@ -123,7 +126,8 @@ impl Inbox {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        queues.work.datagrams.push((from, hops, bytes.len()));
+        let entry = (socket, from, hops, bytes.len());
+        queues.work.datagrams.push(entry);
         queues.work.bytes.extend_from_slice(bytes);
         drop(queues);
         self.waker.wake();

@@ -17,6 +17,7 @@ use dunlin_lwm2m::definition::ResourceType;
 use dunlin_lwm2m::model::Models;
 use dunlin_net::{Clock, OsRng, UdpSocket, Waker, available_cpus, drive, pin_to_cpu, unix_time};
 
+use crate::access::NoAccess;
 use crate::control::{Control, EventBus, Shared, Waiters};
 use crate::credentials::{self, CredentialService, CredentialsConfig, KeyFileError};
 use crate::directory::Directory;
@@ -376,6 +377,7 @@ fn restore(
                 directory: Arc::clone(&directory),
                 models: Arc::clone(&models),
                 files: Arc::clone(&files),
+                access: Arc::new(NoAccess),
             })
         })
         .collect();

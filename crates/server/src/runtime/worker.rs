@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::api::Stats;
 use crate::control::{EventBus, Happened, Waiters};
+use crate::peer::Socket;
 use crate::runtime::inbox::{Inbox, Work};
 use crate::shard::{Input, Output, Outputs, Reply, Shard};
 use crate::store::Change;
@@ -104,8 +105,14 @@ impl Worker {
             self.ports.durable = through;
             self.handle(now, Input::Durable { through }, out);
         }
-        for (from, hops, bytes) in work.datagrams() {
-            self.arrived(now, Input::HandedOver { from, bytes, hops }, out);
+        for (socket, from, hops, bytes) in work.datagrams() {
+            let input = Input::HandedOver {
+                socket,
+                from,
+                bytes,
+                hops,
+            };
+            self.arrived(now, input, out);
         }
         for (id, command, reply) in work.commands.drain(..) {
             if let Some(reply) = reply {
@@ -123,7 +130,13 @@ impl Worker {
 
 impl Service for Worker {
     fn datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], out: &mut Outgoing<'_>) {
-        self.arrived(now, Input::Datagram { from, bytes }, out);
+        let socket = Socket::Coap;
+        let input = Input::Datagram {
+            socket,
+            from,
+            bytes,
+        };
+        self.arrived(now, input, out);
     }
 
     fn turn(
@@ -163,7 +176,7 @@ impl Ports {
     fn take(&mut self, mut outputs: Outputs<'_>, out: &mut Outgoing<'_>) {
         while let Some(output) = outputs.next() {
             match output {
-                Output::Transmit { to, bytes } => out.send(to, bytes),
+                Output::Transmit { to, bytes, .. } => out.send(to, bytes),
                 Output::Persist { sequence, change } => {
                     self.persisted = sequence;
                     self.changes.push(Change {
@@ -193,12 +206,13 @@ impl Ports {
                 Output::Ended { operation } => self.waiters.wake(operation),
                 Output::Handover {
                     shard,
+                    socket,
                     from,
                     hops,
                     bytes,
                 } => {
                     if let Some(inbox) = self.inboxes.get(usize::from(shard)) {
-                        inbox.datagram(from, bytes, hops);
+                        inbox.datagram(socket, from, bytes, hops);
                     }
                 }
                 Output::Evict {

@@ -7,6 +7,7 @@ use dunlin_coap::TransmissionParameters;
 use dunlin_lwm2m::ObjectVersion;
 use dunlin_lwm2m::definition::ResourceType;
 
+use crate::access::{Access, NoAccess};
 use crate::directory::Directory;
 use crate::files::Files;
 
@@ -70,6 +71,8 @@ pub struct ShardConfig {
     pub models: Arc<dyn ObjectTypes>,
     /// Files that devices may fetch; one for all shards.
     pub files: Arc<Files>,
+    /// Who may use which endpoint name; one for all shards.
+    pub access: Arc<dyn Access>,
 }
 
 impl ShardConfig {
@@ -88,6 +91,7 @@ impl ShardConfig {
             directory,
             models: Arc::new(NoObjectTypes),
             files: Arc::default(),
+            access: Arc::new(NoAccess),
         }
     }
 }
@@ -97,8 +101,8 @@ impl ShardConfig {
 pub struct Limits {
     /// Registrations of this shard; more are answered 5.03.
     pub registrations: u32,
-    /// Registrations from one address and port (gateways and simulators share one); more are
-    /// answered 5.03.
+    /// Registrations from one address and port (gateways and simulators share one), or in one DTLS
+    /// session; more are answered 5.03.
     pub registrations_per_address: usize,
     /// Bytes of an endpoint name; a longer one is answered 4.00. At most 255.
     pub endpoint_bytes: usize,

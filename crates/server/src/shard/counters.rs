@@ -30,6 +30,7 @@ counters! {
     evictions = "evictions_total";
     refused_registrations = "registrations_refused_total{reason=\"invalid\"}";
     full = "registrations_refused_total{reason=\"full\"}";
+    refused_identities = "registrations_refused_total{reason=\"identity\"}";
     behind = "registrations_refused_total{reason=\"store_behind\"}";
     file_blocks = "file_blocks_served_total";
     unknown_location = "requests_refused_total{reason=\"unknown_location\"}";

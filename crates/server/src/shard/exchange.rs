@@ -274,7 +274,7 @@ impl Shard {
         let current = activity.current.as_mut().ok_or(lost)?;
         let registration = self.registry.get(activity.slot).ok_or(lost)?;
         let root = &self.lists.get(registration.links).root;
-        let address = registration.address();
+        let peer = registration.peer();
         let mut remaining = current.deadline.saturating_since(now);
         if remaining.is_zero() {
             return Err(NoAnswer::Timeout);
@@ -309,18 +309,16 @@ impl Shard {
             Outgoing::non_confirmable(method)
         };
         let outgoing = outgoing.token(current.token).timeout(remaining);
-        let sent = self
-            .endpoint
-            .request(now, rng, address, outgoing, |writer| {
-                blocks.write(&operation, writer, root, follows);
-            });
+        let sent = self.endpoint.request(now, rng, peer, outgoing, |writer| {
+            blocks.write(&operation, writer, root, follows);
+        });
         match sent {
             Ok(sent) => {
                 self.owners[sent.exchange.index()] = index;
                 current.exchange = Some(sent.exchange);
                 let bytes = sent.bytes;
                 self.queue
-                    .transmit(address, |buffer| buffer.extend_from_slice(bytes));
+                    .transmit(peer, |buffer| buffer.extend_from_slice(bytes));
                 Ok(())
             }
             Err(SendError::Write(_)) => Err(NoAnswer::Unsendable(

@@ -20,7 +20,6 @@ use dunlin_lwm2m::Version;
 use dunlin_lwm2m::registration::{
     ObjectList, ProfileIds, RegisterParameters, RegistrationError, UpdateParameters,
 };
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::activity::{Activity, Need, Observation, Task};
@@ -33,12 +32,13 @@ use super::registry::{ASLEEP, HELD, NEVER, New, OVERTOOK, Registration};
 use super::wheel::NONE;
 use super::{Shard, lifetime_end, tick};
 use crate::api::{Device, EventKind, OperateError, WishState};
+use crate::peer::Peer;
 
 /// A reply that waits until what it promises is on disk.
 #[derive(Debug)]
 pub(super) struct Held {
     sequence: u64,
-    reply_to: ReplyTo<SocketAddr>,
+    reply_to: ReplyTo<Peer>,
     token: HeldToken,
     code: Code,
     location: Option<Location>,
@@ -85,6 +85,12 @@ pub(super) enum Refusal {
     Crowded,
     /// The store is behind.
     Behind,
+    /// What was proven does not stand for the name, or there is nothing that stands for it.
+    Mismatch,
+    /// The name has a credential, and the request came without security.
+    Secured,
+    /// The registration was made with another identity.
+    NotTheirs,
 }
 
 /// The standard knows seven parameters (Core 1.2 §6.2.1); devices add a few. Merging those of an
@@ -147,25 +153,26 @@ impl Shard {
             return Err(Refusal::TooLongParameters);
         }
         let parameters = RegisterParameters::parse_with_body(message, body)?;
-        // Without security there is no identity that could stand for the name (Core 1.2 §6.2.1).
-        let endpoint = parameters.endpoint.ok_or(Refusal::NoEndpoint)?;
+        let peer = asker.reply_to.peer();
+        let proven = self.identified(peer, parameters.endpoint)?;
+        let endpoint = &*proven;
         if endpoint.len() > self.config.limits.endpoint_bytes.min(255) {
             return Err(Refusal::TooLongEndpoint);
         }
         let profiles = parameters.profile_id.and_then(ProfileIds::parse);
         let (list, lesson) = self.resolve(profiles, body)?;
-        let address = asker.reply_to.peer();
+        let place = self.place(peer).ok_or(Refusal::Mismatch)?;
         let old = self.registry.find(endpoint);
         if old.is_none() && self.registry.len() >= self.config.limits.registrations as usize {
             return Err(Refusal::Full);
         }
         let found = old.and_then(|slot| self.registry.get(slot));
-        let was_there = found.is_some_and(|registration| registration.is_at(&address));
+        let was_there = found.is_some_and(|registration| registration.is_at(&peer));
         // One device that registers over and over gets no more than a few changes into each commit.
         let overtook = found
             .map_or(Some(0), Registration::overtaken)
             .ok_or(Refusal::Behind)?;
-        if !was_there && self.is_crowded(address) {
+        if !was_there && self.is_crowded(peer) {
             return Err(Refusal::Crowded);
         }
         let before = found.map_or(0, |found| self.lists.get(found.links).text.len());
@@ -184,7 +191,7 @@ impl Shard {
         let claim = self.config.directory.claim(endpoint, self.config.index);
         let slot = self.registry.insert(&New {
             name: endpoint,
-            address,
+            place,
             links,
             parameters: interned,
             registered: self.unix(now) as u32,
@@ -242,11 +249,11 @@ impl Shard {
         })
     }
 
-    /// Whether so many registrations share an address that looking through them would cost others
-    /// their time.
-    fn is_crowded(&self, address: SocketAddr) -> bool {
+    /// Whether a peer has so many registrations that looking through them would cost others their
+    /// time.
+    fn is_crowded(&self, peer: Peer) -> bool {
         let limit = self.config.limits.registrations_per_address;
-        self.registry.has_at(address, limit)
+        self.registry.has_at(peer, limit)
     }
 
     /// Whether there is room for parameters of so many bytes that no device has yet.
@@ -304,6 +311,11 @@ impl Shard {
         slot: u32,
         body: &[u8],
     ) -> Result<bool, Refusal> {
+        let from = asker.reply_to.peer();
+        let place = self
+            .place(from)
+            .filter(|_| self.may_speak_for(from, slot))
+            .ok_or(Refusal::NotTheirs)?;
         let Some(registration) = self.registry.get(slot).copied() else {
             return Ok(false);
         };
@@ -314,8 +326,7 @@ impl Shard {
             return Err(Refusal::TooLongParameters);
         }
         let parameters = UpdateParameters::parse_with_body(message, body, version)?;
-        let from = asker.reply_to.peer();
-        let moved = registration.address() != from;
+        let moved = registration.peer() != from;
         if moved && self.is_crowded(from) {
             return Err(Refusal::Crowded);
         }
@@ -381,7 +392,7 @@ impl Shard {
         }
         if moved {
             self.counters.address_changes += 1;
-            self.registry.set_address(slot, from);
+            self.registry.set_place(slot, place);
             self.queue.trace.follow(self.registry.name(slot), from);
             self.follow(slot, from);
         }
@@ -408,6 +419,9 @@ impl Shard {
         slot: u32,
         rng: &mut dyn Rng,
     ) {
+        if !self.may_speak_for(asker.reply_to.peer(), slot) {
+            return self.refuse(asker, &Refusal::NotTheirs);
+        }
         if self.is_behind() {
             return self.refuse(asker, &Refusal::Behind);
         }
@@ -444,10 +458,25 @@ impl Shard {
                 Code::SERVICE_UNAVAILABLE,
                 "the store is behind; try again later".to_owned(),
             ),
+            Refusal::Mismatch => (
+                Code::BAD_REQUEST,
+                "ep is not the name of the identity that was proven".to_owned(),
+            ),
+            Refusal::Secured => (
+                Code::FORBIDDEN,
+                "this ep has credentials: register over coaps".to_owned(),
+            ),
+            Refusal::NotTheirs => (
+                Code::BAD_REQUEST,
+                "the registration was made with another identity".to_owned(),
+            ),
         };
         let counter = match refusal {
             Refusal::Full | Refusal::Crowded => &mut self.counters.full,
             Refusal::Behind => &mut self.counters.behind,
+            Refusal::Mismatch | Refusal::Secured | Refusal::NotTheirs => {
+                &mut self.counters.refused_identities
+            }
             _ => &mut self.counters.refused_registrations,
         };
         *counter += 1;
@@ -700,7 +729,9 @@ impl Shard {
             epoch,
             shard: self.config.index,
             registration_id: self.registration_id(slot),
-            address: registration.address(),
+            address: self.address_of(slot),
+            session: registration.peer().session(),
+            credential: registration.credential(),
             parameters: self
                 .parameters
                 .get(registration.parameters)
@@ -727,7 +758,8 @@ impl Shard {
             binding: parameters.binding.to_string(),
             queue_mode: parameters.queue_mode,
             sms: parameters.sms.as_deref().map(str::to_owned),
-            address: registration.address(),
+            address: self.address_of(slot),
+            security: self.security_of(slot),
             root: list.root.to_string(),
             content_formats: list.formats.to_vec(),
             registered_at: f64::from(registration.registered),

@@ -7,15 +7,19 @@ use crate::api::{
     Device, DeviceOperation, EventKind, NotCancelled, Observed, OperateError, OperateOptions,
     Outcome, Page, QueueOptions, QueuedOperation, Sent, Stats, Wish,
 };
+use crate::peer::Socket;
 use crate::trace::Datagram;
 use crate::upload::UploadBlock;
+use dunlin_dtls::SessionId;
 use dunlin_lwm2m::OwnedRecord;
 
 /// What a shard is told.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A datagram arrived at this shard's socket.
+    /// A datagram arrived at one of this shard's sockets.
     Datagram {
+        /// Which.
+        socket: Socket,
         /// Its source.
         from: SocketAddr,
         /// Its content.
@@ -23,6 +27,8 @@ pub enum Input<'a> {
     },
     /// A datagram that another shard handed over ([`Output::Handover`]).
     HandedOver {
+        /// The kind of socket it arrived at.
+        socket: Socket,
         /// Its source.
         from: SocketAddr,
         /// Its content.
@@ -231,8 +237,10 @@ pub enum Reply {
 /// What a shard wants done.
 #[derive(Debug)]
 pub enum Output<'a> {
-    /// Send a datagram from this shard's socket.
+    /// Send a datagram from one of this shard's sockets.
     Transmit {
+        /// Which.
+        socket: Socket,
         /// Its destination.
         to: SocketAddr,
         /// Its content.
@@ -270,6 +278,8 @@ pub enum Output<'a> {
     Handover {
         /// The shard that owns it, or that is to look next.
         shard: u16,
+        /// The kind of socket it arrived at.
+        socket: Socket,
         /// Its source.
         from: SocketAddr,
         /// How often it was handed over, this time included.
@@ -365,6 +375,10 @@ pub struct StoredRegistration {
     pub registration_id: String,
     /// Source of the last Register or Update.
     pub address: SocketAddr,
+    /// The DTLS association it came in.
+    pub session: Option<SessionId>,
+    /// The tag of the credential that was proven.
+    pub credential: Option<u64>,
     /// Uri-Query of the Register with the changes of later Updates merged, joined by `&`.
     pub parameters: String,
     /// Object list as sent (link-format).

@@ -16,6 +16,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use dunlin_coap::{Instant, Rng};
+//! use dunlin_server::Socket;
 //! use dunlin_server::directory::Directory;
 //! use dunlin_server::shard::{Input, Output, Shard, ShardConfig};
 //!
@@ -30,7 +31,11 @@
 //! let directory = Arc::new(Directory::new(1, 0x5EED));
 //! let mut shard = Shard::new(ShardConfig::single(directory));
 //! // CoAP ping (RFC 7252 §4.3): an empty confirmable message is answered with RST.
-//! let ping = Input::Datagram { from: "192.0.2.1:5683".parse().unwrap(), bytes: &[0x40, 0, 0x0A, 0x0B] };
+//! let ping = Input::Datagram {
+//!     socket: Socket::Coap,
+//!     from: "192.0.2.1:5683".parse().unwrap(),
+//!     bytes: &[0x40, 0, 0x0A, 0x0B],
+//! };
 //! let mut outputs = shard.handle(Instant::ZERO, ping, &mut Counter(0));
 //! let Some(Output::Transmit { bytes, .. }) = outputs.next() else { panic!() };
 //! assert_eq!(bytes, [0x70, 0, 0x0A, 0x0B]);
@@ -59,6 +64,7 @@ mod queue;
 mod receive;
 mod registry;
 mod restore;
+mod secure;
 mod send;
 mod trace;
 mod unstored;
@@ -68,7 +74,6 @@ mod wheel;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::net::SocketAddr;
 
 use dunlin_coap::{Endpoint, ExchangeSlot, Instant, Rng, SeenSlot, SliceStorage};
 
@@ -91,12 +96,9 @@ use unstored::Unstored;
 use uploads::Uploads;
 use wheel::NONE;
 
-type Storage = SliceStorage<
-    Box<[ExchangeSlot<SocketAddr>]>,
-    Box<[SeenSlot<SocketAddr>]>,
-    Box<[u8]>,
-    Box<[u8]>,
->;
+use crate::peer::Peer;
+
+type Storage = SliceStorage<Box<[ExchangeSlot<Peer>]>, Box<[SeenSlot<Peer>]>, Box<[u8]>, Box<[u8]>>;
 
 /// The longest datagram sent in bytes. A block of 1024 and any legal options fit; with IP and UDP
 /// headers it stays below the smallest MTU of IPv6.
@@ -108,7 +110,7 @@ const MICROS_PER_TICK: u64 = 1_000_000 / TICKS_PER_SECOND as u64;
 /// The engine of one shard.
 pub struct Shard {
     config: ShardConfig,
-    endpoint: Endpoint<SocketAddr, Storage>,
+    endpoint: Endpoint<Peer, Storage>,
     /// The activity behind each exchange, by the number of its slot.
     owners: Box<[u32]>,
     registry: Registry,
@@ -231,12 +233,22 @@ impl Shard {
     pub fn handle(&mut self, now: Instant, input: Input<'_>, rng: &mut dyn Rng) -> Outputs<'_> {
         self.queue.trace.set_now(now);
         match input {
-            Input::Datagram { from, bytes } => self.datagram(now, from, bytes, 0, rng),
-            Input::HandedOver { from, bytes, hops } => self.datagram(now, from, bytes, hops, rng),
+            Input::Datagram {
+                socket,
+                from,
+                bytes,
+            } => self.arrived(now, socket, from, bytes, 0, rng),
+            Input::HandedOver {
+                socket,
+                from,
+                bytes,
+                hops,
+            } => self.arrived(now, socket, from, bytes, hops, rng),
             Input::Command(command) => self.command(now, command, rng),
             Input::Durable { through } => self.durable(now, through, rng),
             Input::Timeout => self.timeout(now, rng),
         }
+        self.seal(now, rng);
         Outputs::new(&mut self.queue)
     }
 

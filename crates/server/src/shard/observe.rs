@@ -4,7 +4,6 @@
 use dunlin_coap::{Code, Instant, Message, OptionNumber, ReplyTo, Rng};
 use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{ContentFormat, OwnedRecord};
-use std::net::SocketAddr;
 
 use super::activity::{Cancellation, Current, Gathered, Need, Observation, Prepared, Task};
 use super::exchange::{Answer, diagnostic};
@@ -12,6 +11,7 @@ use super::io::{Persist, StoredValues};
 use super::wheel::NONE;
 use super::{Shard, composite, ids, prepare};
 use crate::api::{EventKind, OperateError, WishState};
+use crate::peer::Peer;
 
 impl Shard {
     /// The next request to a device that nobody waits for; `None` when what was needed came to
@@ -185,11 +185,11 @@ impl Shard {
         }
     }
 
-    /// The device has another address. Observations are made again, since notifications that were
+    /// The device has another address or DTLS association. Observations are made again, since notifications that were
     /// rejected meanwhile ended them. A request that is on its way to the old address goes to the
     /// new one: an operation as the same message, since it must not be done twice; what may be
     /// done twice from the beginning.
-    pub(super) fn follow(&mut self, slot: u32, address: SocketAddr) {
+    pub(super) fn follow(&mut self, slot: u32, peer: Peer) {
         let index = self.registry.get(slot).map_or(NONE, |found| found.device);
         let Some(activity) = self.activities.get_mut(index) else {
             return;
@@ -202,7 +202,7 @@ impl Shard {
         let Some(current) = activity.current.take_if(|current| current.task.is_own()) else {
             let exchange = activity.current.as_ref().and_then(|found| found.exchange);
             if let Some(exchange) = exchange {
-                self.endpoint.redirect(exchange, address);
+                self.endpoint.redirect(exchange, peer);
             }
             return;
         };
@@ -244,7 +244,7 @@ impl Shard {
         &mut self,
         now: Instant,
         message: &Message<'_>,
-        reply_to: ReplyTo<SocketAddr>,
+        reply_to: ReplyTo<Peer>,
         rng: &mut dyn Rng,
     ) {
         let from = reply_to.peer();
@@ -295,12 +295,12 @@ impl Shard {
         }
     }
 
-    fn acknowledge(&mut self, reply_to: &ReplyTo<SocketAddr>) {
+    fn acknowledge(&mut self, reply_to: &ReplyTo<Peer>) {
         let length = self.endpoint.accept(reply_to, &mut self.out);
         self.transmit_out(reply_to.peer(), length);
     }
 
-    fn transmit_out(&mut self, to: SocketAddr, length: usize) {
+    fn transmit_out(&mut self, to: Peer, length: usize) {
         let bytes = &self.out[..length];
         self.queue
             .transmit(to, |buffer| buffer.extend_from_slice(bytes));

@@ -3,9 +3,12 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use dunlin_dtls::SessionId;
+
 use super::io::{Output, Persist, Reply};
-use super::trace::Trace;
+use super::trace::{Ends, Trace};
 use crate::api::EventKind;
+use crate::peer::{Peer, Socket};
 use crate::trace::Direction;
 
 /// What is still to be taken. Datagrams lie end to end in one buffer that is used again.
@@ -13,6 +16,9 @@ use crate::trace::Direction;
 pub(super) struct Queue {
     items: VecDeque<Item>,
     bytes: Vec<u8>,
+    /// Items that are to be sealed.
+    plain: usize,
+    record: Vec<u8>,
     /// What was sent and received lately.
     pub(super) trace: Trace,
 }
@@ -20,12 +26,20 @@ pub(super) struct Queue {
 #[derive(Debug)]
 enum Item {
     Transmit {
+        socket: Socket,
         to: SocketAddr,
+        start: usize,
+        end: usize,
+    },
+    /// A message to be sealed in a session before it is sent.
+    Plain {
+        session: SessionId,
         start: usize,
         end: usize,
     },
     Handover {
         shard: u16,
+        socket: Socket,
         from: SocketAddr,
         hops: u16,
         start: usize,
@@ -62,29 +76,102 @@ impl Queue {
         Self {
             items: VecDeque::new(),
             bytes: Vec::new(),
+            plain: 0,
+            record: Vec::new(),
             trace: Trace::new(trace_bytes),
         }
     }
 
-    /// Adds a datagram that `write` appends to the buffer; nothing is added when it appends
+    /// Adds a message that `write` appends to the buffer; nothing is added when it appends
     /// nothing.
-    pub(super) fn transmit(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn transmit(&mut self, to: Peer, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
         let end = self.bytes.len();
-        if end > start {
-            self.trace
-                .record(Direction::Out, to, &self.bytes[start..end]);
-            self.items.push_back(Item::Transmit { to, start, end });
+        if end == start {
+            return;
+        }
+        match to {
+            Peer::Udp(to) => {
+                let bytes = &self.bytes[start..end];
+                self.trace.record(Direction::Out, Ends::udp(to), bytes);
+                let socket = Socket::Coap;
+                self.items.push_back(Item::Transmit {
+                    socket,
+                    to,
+                    start,
+                    end,
+                });
+            }
+            Peer::Dtls(session) => {
+                self.plain += 1;
+                self.items.push_back(Item::Plain {
+                    session,
+                    start,
+                    end,
+                });
+            }
         }
     }
 
-    pub(super) fn handover(&mut self, shard: u16, from: SocketAddr, datagram: &[u8], hops: u16) {
+    /// Has everything sealed that is to be: `seal` writes the record and tells where it goes; what
+    /// it does not is dropped.
+    pub(super) fn seal(
+        &mut self,
+        mut seal: impl FnMut(SessionId, &[u8], &mut Vec<u8>) -> Option<SocketAddr>,
+    ) {
+        if self.plain == 0 {
+            return;
+        }
+        self.plain = 0;
+        for _ in 0..self.items.len() {
+            let Some(item) = self.items.pop_front() else {
+                return;
+            };
+            let Item::Plain {
+                session,
+                start,
+                end,
+            } = item
+            else {
+                self.items.push_back(item);
+                continue;
+            };
+            self.record.clear();
+            let message = &self.bytes[start..end];
+            let Some(to) = seal(session, message, &mut self.record) else {
+                continue;
+            };
+            let ends = Ends {
+                peer: Peer::Dtls(session),
+                address: to,
+            };
+            self.trace.record(Direction::Out, ends, message);
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(&self.record);
+            self.items.push_back(Item::Transmit {
+                socket: Socket::Coaps,
+                to,
+                start,
+                end: self.bytes.len(),
+            });
+        }
+    }
+
+    pub(super) fn handover(
+        &mut self,
+        shard: u16,
+        socket: Socket,
+        from: SocketAddr,
+        datagram: &[u8],
+        hops: u16,
+    ) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(datagram);
         let end = self.bytes.len();
         self.items.push_back(Item::Handover {
             shard,
+            socket,
             from,
             hops,
             start,
@@ -128,18 +215,28 @@ impl Queue {
 
     fn pop(&mut self) -> Option<Output<'_>> {
         Some(match self.items.pop_front()? {
-            Item::Transmit { to, start, end } => Output::Transmit {
+            // `seal` leaves none.
+            Item::Plain { .. } => return self.pop(),
+            Item::Transmit {
+                socket,
+                to,
+                start,
+                end,
+            } => Output::Transmit {
+                socket,
                 to,
                 bytes: &self.bytes[start..end],
             },
             Item::Handover {
                 shard,
+                socket,
                 from,
                 hops,
                 start,
                 end,
             } => Output::Handover {
                 shard,
+                socket,
                 from,
                 hops,
                 bytes: &self.bytes[start..end],

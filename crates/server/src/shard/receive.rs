@@ -9,15 +9,17 @@ use dunlin_coap::{
 
 use super::ids::{Location, shard_of_token};
 use super::registry::ASLEEP;
+use super::trace::Ends;
 use super::uploads::Progress;
 use super::wheel::NONE;
 use super::{Shard, tick};
+use crate::peer::{Peer, Socket};
 use crate::trace::Direction;
 
 /// Who asks, and how to answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker<'m> {
-    pub(super) reply_to: ReplyTo<SocketAddr>,
+    pub(super) reply_to: ReplyTo<Peer>,
     pub(super) token: &'m [u8],
     /// The last block of the request's body.
     pub(super) block: Option<Block>,
@@ -93,6 +95,7 @@ pub(super) fn is_send(message: &Message<'_>) -> bool {
 }
 
 impl Shard {
+    /// A datagram of the `coap` socket.
     pub(super) fn datagram(
         &mut self,
         now: Instant,
@@ -102,13 +105,20 @@ impl Shard {
         rng: &mut dyn Rng,
     ) {
         if self.config.shards > 1
-            && let Some(shard) = self.owner_elsewhere(from, bytes, hops)
+            && let Some(shard) = self.owner_elsewhere(from.into(), bytes, hops)
         {
             self.counters.handovers += 1;
-            self.queue.handover(shard, from, bytes, hops + 1);
+            self.queue
+                .handover(shard, Socket::Coap, from, bytes, hops + 1);
             return;
         }
-        self.queue.trace.record(Direction::In, from, bytes);
+        self.message(now, Ends::udp(from), bytes, rng);
+    }
+
+    /// A message, as it came or out of a DTLS record.
+    pub(super) fn message(&mut self, now: Instant, ends: Ends, bytes: &[u8], rng: &mut dyn Rng) {
+        self.queue.trace.record(Direction::In, ends, bytes);
+        let from = ends.peer;
         let handled = self.endpoint.handle(now, from, bytes, &mut self.out);
         if handled.reply > 0 {
             let reply = &self.out[..handled.reply];
@@ -140,7 +150,7 @@ impl Shard {
     /// The shard that a datagram belongs to, when it is not this one: its location path or its
     /// token names it, or it is a Send from an address that no registration here has: that goes
     /// from shard to shard until it has been at each. Asked before the datagram leaves a trace here.
-    fn owner_elsewhere(&self, from: SocketAddr, bytes: &[u8], hops: u16) -> Option<u16> {
+    fn owner_elsewhere(&self, from: Peer, bytes: &[u8], hops: u16) -> Option<u16> {
         let message = Message::parse(bytes).ok()?;
         let shard = if message.code.is_request() {
             match resource(&message).0 {
@@ -161,8 +171,8 @@ impl Shard {
         (shard != self.config.index).then_some(shard)
     }
 
-    /// Devices at this address are awake.
-    fn heard_from(&mut self, now: Instant, from: SocketAddr, rng: &mut dyn Rng) {
+    /// The devices of this peer are awake.
+    fn heard_from(&mut self, now: Instant, from: Peer, rng: &mut dyn Rng) {
         let tick = tick(now);
         // Endpoints that share an address are rare; of many, the first few are woken.
         let mut slots = [NONE; 4];
@@ -183,7 +193,7 @@ impl Shard {
         &mut self,
         now: Instant,
         message: &Message<'_>,
-        reply_to: ReplyTo<SocketAddr>,
+        reply_to: ReplyTo<Peer>,
         rng: &mut dyn Rng,
     ) {
         let mut asker = Asker {

@@ -3,12 +3,14 @@
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
+use dunlin_dtls::SessionId;
 use hashbrown::HashTable;
 
 use super::interner::Interned;
 use super::names::{Name, Names};
 use super::wheel::{Link, NONE, Timers, Wheel};
 use crate::directory::keyed_hash;
+use crate::peer::Peer;
 
 /// Ticks of the lifetime wheel in a second.
 pub(super) const TICKS_PER_SECOND: u32 = 10;
@@ -19,6 +21,7 @@ const CHUNK: usize = 1024;
 /// A registration. Idle devices are many: every byte here counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Registration {
+    /// The address; of a registration over DTLS its session and credential.
     ip: [u8; 16],
     port: u16,
     pub(super) flags: u8,
@@ -47,11 +50,30 @@ pub(super) const ASLEEP: u8 = 1 << 2;
 /// How many registrations before this one were replaced on their way to the store, in two bits.
 pub(super) const OVERTOOK: u8 = 3 << OVERTOOK_SHIFT;
 const OVERTOOK_SHIFT: u8 = 4;
+/// Registered over DTLS.
+const SECURE: u8 = 1 << 3;
 const FREE: u8 = 1 << 7;
 
 impl Registration {
     /// Where requests to the device go.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(super) fn peer(&self) -> Peer {
+        if self.flags & SECURE != 0 {
+            return Peer::Dtls(SessionId::from_bits(self.halves().0));
+        }
+        Peer::Udp(self.address())
+    }
+
+    /// The credential that was proven for a registration over DTLS.
+    pub(super) fn credential(&self) -> Option<u64> {
+        (self.flags & SECURE != 0).then(|| self.halves().1)
+    }
+
+    fn halves(&self) -> (u64, u64) {
+        let both = u128::from_be_bytes(self.ip);
+        ((both >> 64) as u64, both as u64)
+    }
+
+    fn address(&self) -> SocketAddr {
         if self.flags & V4 != 0 {
             let [.., a, b, c, d] = self.ip;
             return SocketAddr::from(([a, b, c, d], self.port));
@@ -79,20 +101,43 @@ impl Registration {
         (count < 3).then_some((count + 1) << OVERTOOK_SHIFT)
     }
 
-    fn set_address(&mut self, address: SocketAddr) {
-        self.port = address.port();
-        self.ip = octets(&address);
-        match address {
-            SocketAddr::V4(_) => self.flags |= V4,
-            SocketAddr::V6(_) => self.flags &= !V4,
+    fn set_place(&mut self, place: Place) {
+        self.flags &= !(V4 | SECURE);
+        match place {
+            Place::Udp(address) => {
+                self.port = address.port();
+                self.ip = octets(&address);
+                self.flags |= if address.is_ipv4() { V4 } else { 0 };
+            }
+            Place::Dtls(session, credential) => {
+                self.port = 0;
+                self.ip =
+                    (u128::from(session.to_bits()) << 64 | u128::from(credential)).to_be_bytes();
+                self.flags |= SECURE;
+            }
         }
     }
 
-    pub(super) fn is_at(&self, address: &SocketAddr) -> bool {
-        self.port == address.port()
-            && (self.flags & V4 != 0) == address.is_ipv4()
-            && self.ip == octets(address)
+    pub(super) fn is_at(&self, peer: &Peer) -> bool {
+        match peer {
+            Peer::Udp(address) => {
+                self.flags & SECURE == 0
+                    && self.port == address.port()
+                    && (self.flags & V4 != 0) == address.is_ipv4()
+                    && self.ip == octets(address)
+            }
+            Peer::Dtls(session) => self.flags & SECURE != 0 && self.halves().0 == session.to_bits(),
+        }
     }
+}
+
+/// Where a device is, and what it has proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// An address, without security.
+    Udp(SocketAddr),
+    /// A DTLS association and the credential proven in it.
+    Dtls(SessionId, u64),
 }
 
 fn octets(address: &SocketAddr) -> [u8; 16] {
@@ -116,7 +161,7 @@ fn octets(address: &SocketAddr) -> [u8; 16] {
 /// What a new registration consists of.
 pub(super) struct New<'a> {
     pub(super) name: &'a str,
-    pub(super) address: SocketAddr,
+    pub(super) place: Place,
     pub(super) links: Interned,
     pub(super) parameters: Interned,
     pub(super) registered: u32,
@@ -130,7 +175,7 @@ pub(super) struct Registry {
     arena: Arena,
     names: Names,
     by_name: HashTable<u32>,
-    by_address: HashTable<u32>,
+    by_peer: HashTable<u32>,
     wheel: Wheel,
     seed: u64,
 }
@@ -227,7 +272,7 @@ impl Registry {
             },
             names: Names::default(),
             by_name: HashTable::new(),
-            by_address: HashTable::new(),
+            by_peer: HashTable::new(),
             wheel: Wheel::new(),
             seed,
         }
@@ -257,20 +302,20 @@ impl Registry {
         self.by_name.find(self.hash_name(name), found).copied()
     }
 
-    /// The registrations made from an address: several endpoints may share one.
-    pub(super) fn at(&self, address: SocketAddr) -> impl Iterator<Item = u32> {
-        self.by_address
-            .iter_hash(self.hash_address(&address))
+    /// The registrations of a peer: several endpoints may share an address or a session.
+    pub(super) fn at(&self, peer: Peer) -> impl Iterator<Item = u32> {
+        self.by_peer
+            .iter_hash(hash_peer(self.seed, &peer))
             .copied()
-            .filter(move |slot| self.arena.get(*slot).is_at(&address))
+            .filter(move |slot| self.arena.get(*slot).is_at(&peer))
     }
 
-    /// Whether at least `count` registrations were made from an address.
-    pub(super) fn has_at(&self, address: SocketAddr, count: usize) -> bool {
+    /// Whether a peer has at least `count` registrations.
+    pub(super) fn has_at(&self, peer: Peer, count: usize) -> bool {
         // Few others have the same hash: looking at the records themselves is seldom needed.
-        let hash = self.hash_address(&address);
-        self.by_address.iter_hash(hash).take(count).count() >= count
-            && self.at(address).take(count).count() >= count
+        let hash = hash_peer(self.seed, &peer);
+        self.by_peer.iter_hash(hash).take(count).count() >= count
+            && self.at(peer).take(count).count() >= count
     }
 
     /// Adds a registration; the name must not be registered, and has at most 255 bytes.
@@ -308,7 +353,7 @@ impl Registry {
             link: Link::IDLE,
             device: NONE,
         };
-        registration.set_address(new.address);
+        registration.set_place(new.place);
         *self.arena.get_mut(slot) = registration;
         if new.deadline != NEVER {
             self.wheel.set(&mut self.arena, slot);
@@ -318,29 +363,29 @@ impl Registry {
         self.by_name.insert_unique(hash, slot, |slot| {
             keyed_hash(seed, names.get(arena.get(*slot).name).as_bytes())
         });
-        self.index_address(slot);
+        self.index_peer(slot);
         Some(slot)
     }
 
-    fn index_address(&mut self, slot: u32) {
-        let hash = self.hash_octets(self.arena.get(slot));
+    fn index_peer(&mut self, slot: u32) {
         let (arena, seed) = (&self.arena, self.seed);
-        self.by_address
-            .insert_unique(hash, slot, |slot| hash_octets(seed, arena.get(*slot)));
+        let hash = hash_peer(seed, &arena.get(slot).peer());
+        self.by_peer
+            .insert_unique(hash, slot, |slot| hash_peer(seed, &arena.get(*slot).peer()));
     }
 
-    fn forget_address(&mut self, slot: u32) {
-        let hash = self.hash_octets(self.arena.get(slot));
-        if let Ok(entry) = self.by_address.find_entry(hash, |other| *other == slot) {
+    fn forget_peer(&mut self, slot: u32) {
+        let hash = hash_peer(self.seed, &self.arena.get(slot).peer());
+        if let Ok(entry) = self.by_peer.find_entry(hash, |other| *other == slot) {
             entry.remove();
         }
     }
 
-    /// Moves a registration to another address.
-    pub(super) fn set_address(&mut self, slot: u32, address: SocketAddr) {
-        self.forget_address(slot);
-        self.arena.get_mut(slot).set_address(address);
-        self.index_address(slot);
+    /// Moves a registration to another place.
+    pub(super) fn set_place(&mut self, slot: u32, place: Place) {
+        self.forget_peer(slot);
+        self.arena.get_mut(slot).set_place(place);
+        self.index_peer(slot);
     }
 
     /// Sets when the lifetime ends; [`NEVER`] for an infinite one.
@@ -355,7 +400,7 @@ impl Registry {
     /// Removes a live registration; what it refers to is for the caller to release.
     pub(super) fn remove(&mut self, slot: u32) -> Registration {
         self.wheel.cancel(&mut self.arena, slot);
-        self.forget_address(slot);
+        self.forget_peer(slot);
         let registration = *self.arena.get(slot);
         let hash = self.hash_name(self.names.get(registration.name));
         if let Ok(entry) = self.by_name.find_entry(hash, |other| *other == slot) {
@@ -385,25 +430,18 @@ impl Registry {
     fn hash_name(&self, name: &str) -> u64 {
         keyed_hash(self.seed, name.as_bytes())
     }
-
-    fn hash_address(&self, address: &SocketAddr) -> u64 {
-        hash_address(self.seed, octets(address), address.port())
-    }
-
-    fn hash_octets(&self, registration: &Registration) -> u64 {
-        hash_octets(self.seed, registration)
-    }
 }
 
-fn hash_octets(seed: u64, registration: &Registration) -> u64 {
-    hash_address(seed, registration.ip, registration.port)
-}
-
-fn hash_address(seed: u64, ip: [u8; 16], port: u16) -> u64 {
-    let mut bytes = [0; 18];
-    bytes[..16].copy_from_slice(&ip);
-    bytes[16..].copy_from_slice(&port.to_be_bytes());
-    keyed_hash(seed, &bytes)
+fn hash_peer(seed: u64, peer: &Peer) -> u64 {
+    match peer {
+        Peer::Udp(address) => {
+            let mut bytes = [0; 18];
+            bytes[..16].copy_from_slice(&octets(address));
+            bytes[16..].copy_from_slice(&address.port().to_be_bytes());
+            keyed_hash(seed, &bytes)
+        }
+        Peer::Dtls(session) => keyed_hash(seed, &session.to_bits().to_be_bytes()),
+    }
 }
 
 #[cfg(test)]
@@ -413,7 +451,7 @@ mod tests {
     fn new(name: &str, address: SocketAddr) -> New<'_> {
         New {
             name,
-            address,
+            place: Place::Udp(address),
             links: Interned::default(),
             parameters: Interned::default(),
             registered: 0,
@@ -434,10 +472,41 @@ mod tests {
         ] {
             let address: SocketAddr = text.parse().expect("address");
             let slot = registry.insert(&new(text, address)).expect("room");
-            assert_eq!(registry.get(slot).expect("live").address(), address);
-            assert_eq!(registry.at(address).collect::<Vec<_>>(), [slot]);
+            assert_eq!(registry.get(slot).expect("live").peer(), address.into());
+            assert_eq!(registry.at(address.into()).collect::<Vec<_>>(), [slot]);
         }
         assert_eq!(registry.len(), 4);
+    }
+
+    #[test]
+    fn sessions_are_told_apart_from_addresses_and_from_each_other() {
+        let mut registry = Registry::new(1);
+        let (first, second) = [u64::MAX, u64::MAX - 1].map(SessionId::from_bits).into();
+        let place = |session| Place::Dtls(session, u64::MAX);
+        let address: SocketAddr = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:0"
+            .parse()
+            .expect("address");
+        let secure = registry.insert(&New {
+            place: place(first),
+            ..new("a", address)
+        });
+        let secure = secure.expect("room");
+        let plain = registry.insert(&new("b", address)).expect("room");
+        let at = |registry: &Registry, peer| registry.at(peer).collect::<Vec<_>>();
+        assert_eq!(at(&registry, Peer::Dtls(first)), [secure]);
+        assert_eq!(at(&registry, Peer::Udp(address)), [plain]);
+        assert_eq!(at(&registry, Peer::Dtls(second)), []);
+        let found = registry.get(secure).expect("live");
+        assert_eq!(
+            (found.peer(), found.credential()),
+            (Peer::Dtls(first), Some(u64::MAX))
+        );
+        registry.set_place(secure, place(second));
+        assert_eq!(at(&registry, Peer::Dtls(first)), []);
+        assert_eq!(at(&registry, Peer::Dtls(second)), [secure]);
+        registry.set_place(secure, Place::Udp(address));
+        assert_eq!(at(&registry, Peer::Udp(address)).len(), 2);
+        assert_eq!(registry.get(secure).expect("live").credential(), None);
     }
 
     #[test]
@@ -449,8 +518,8 @@ mod tests {
         assert_eq!(registry.insert_at(3, &new("b", address)), Some(3));
         let other = registry.insert(&new("c", address)).expect("room");
         assert!(![3, 5].contains(&other));
-        assert_eq!(registry.at(address).count(), 3);
-        assert!(registry.has_at(address, 3) && !registry.has_at(address, 4));
+        assert_eq!(registry.at(address.into()).count(), 3);
+        assert!(registry.has_at(address.into(), 3) && !registry.has_at(address.into(), 4));
         // Place 3 stood in the list of free places when it was asked for: it is not given twice.
         for name in ["d", "e", "f", "g", "h"] {
             let slot = registry.insert(&new(name, address)).expect("room");
@@ -459,7 +528,7 @@ mod tests {
         assert_eq!(registry.len(), 8);
         assert_eq!(registry.find("b"), Some(3));
         registry.remove(3);
-        assert_eq!(registry.at(address).count(), 7);
+        assert_eq!(registry.at(address.into()).count(), 7);
         assert_eq!(registry.find("b"), None);
         assert_eq!(registry.find("a"), Some(5));
         assert!(registry.get(3).is_none() && registry.get(1 << 30).is_none());

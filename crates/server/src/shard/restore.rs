@@ -6,7 +6,7 @@ use dunlin_lwm2m::registration::Faults;
 use super::activity::Observation;
 use super::fleet;
 use super::ids::Location;
-use super::registry::{ASLEEP, New};
+use super::registry::{ASLEEP, New, Place};
 use super::wheel::NONE;
 use super::{Shard, StoredRegistration, StoredValues, StoredWish, lifetime_end, tick};
 use crate::directory::KeptWish;
@@ -56,7 +56,10 @@ impl Shard {
         let location = Location::decode(stored.registration_id.as_bytes());
         let new = New {
             name: &stored.endpoint,
-            address: stored.address,
+            place: match (stored.session, stored.credential) {
+                (Some(session), Some(credential)) => Place::Dtls(session, credential),
+                _ => Place::Udp(stored.address),
+            },
             links,
             parameters: interned,
             registered: stored.registered_at as u32,

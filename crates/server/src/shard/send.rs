@@ -4,8 +4,6 @@
 //! belongs to the only one whose object list it fits; when it fits several, it is refused, since
 //! it must not be taken for another's.
 
-use std::net::SocketAddr;
-
 use dunlin_coap::{Code, Instant, Message};
 use dunlin_lwm2m::{ContentFormat, Level, OwnedRecord, Path};
 
@@ -14,6 +12,7 @@ use super::history::{Forgotten, bytes_of};
 use super::io::{Persist, StoredSend};
 use super::receive::{Asker, Response};
 use crate::api::{EventKind, Sent};
+use crate::peer::Peer;
 
 /// Registrations of one address that data is compared with; where more share it, nothing can be
 /// told apart.
@@ -55,7 +54,7 @@ impl Shard {
         &mut self,
         now: Instant,
         message: &Message<'_>,
-        from: SocketAddr,
+        from: Peer,
         body: &[u8],
     ) -> Result<(), Refused> {
         if self.is_behind() {

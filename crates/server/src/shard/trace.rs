@@ -15,8 +15,10 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use dunlin_coap::{Code, Instant, Message, OptionNumber};
+use dunlin_dtls::SessionId;
 
 use super::Shard;
+use crate::peer::Peer;
 use crate::trace::{Datagram, Direction};
 
 /// How long a device keeps a ring of its own after it was looked at last.
@@ -26,11 +28,13 @@ const WATCHES: usize = 32;
 /// Bytes of the ring of a device.
 const WATCH_BYTES: usize = 64 * 1024;
 
-/// Bytes of a [`Header`]: time (8), peer (16 and 2), direction and family (1), length (2).
-const HEADER: usize = 29;
+/// Bytes of a [`Header`]: time (8), address (16 and 2), session (8), direction and family (1),
+/// length (2).
+const HEADER: usize = 37;
 
 const OUT: u8 = 1;
 const V6: u8 = 2;
+const SECURE: u8 = 4;
 
 /// A ring of bytes that holds whole datagrams with their headers.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ impl Ring {
         }
     }
 
-    fn push(&mut self, at: Instant, direction: Direction, peer: SocketAddr, datagram: &[u8]) {
+    fn push(&mut self, at: Instant, direction: Direction, ends: Ends, datagram: &[u8]) {
         let Ok(length) = u16::try_from(datagram.len()) else {
             return;
         };
@@ -66,7 +70,7 @@ impl Ring {
             self.start = self.wrap(self.start + oldest);
             self.used -= oldest;
         }
-        let header = Header::write(at, direction, peer, length);
+        let header = Header::write(at, direction, ends, length);
         self.newest = self.wrap(self.start + self.used);
         self.put(&header);
         self.put(datagram);
@@ -132,33 +136,33 @@ impl Ring {
         Kept {
             at: header.at,
             direction: header.direction,
-            peer: header.peer,
+            ends: header.ends,
             bytes,
         }
     }
 
     /// The datagrams that `wanted` picks by their peer, oldest first.
-    fn pick(&self, wanted: impl Fn(SocketAddr) -> bool) -> Vec<Kept> {
+    fn pick(&self, wanted: impl Fn(Peer) -> bool) -> Vec<Kept> {
         let mut picked = Vec::new();
         self.visit(|header, start| {
-            if wanted(header.peer) {
+            if wanted(header.ends.peer) {
                 picked.push(self.take(header, start));
             }
         });
         picked
     }
 
-    /// Addresses that sent a request with this endpoint name.
-    fn who_named(&self, endpoint: &str) -> HashSet<SocketAddr> {
+    /// Peers that sent a request with this endpoint name.
+    fn who_named(&self, endpoint: &str) -> HashSet<Peer> {
         // Whoever makes up addresses fills the ring with them.
         let mut peers = HashSet::new();
         let mut bytes = Vec::new();
         self.visit(|header, start| {
-            if header.direction == Direction::In && !peers.contains(&header.peer) {
+            if header.direction == Direction::In && !peers.contains(&header.ends.peer) {
                 bytes.resize(header.length, 0);
                 self.get(start, &mut bytes);
                 if names(&bytes, endpoint) {
-                    peers.insert(header.peer);
+                    peers.insert(header.ends.peer);
                 }
             }
         });
@@ -170,13 +174,29 @@ impl Ring {
 struct Header {
     at: Instant,
     direction: Direction,
-    peer: SocketAddr,
+    ends: Ends,
     length: usize,
 }
 
+/// The other side, and the address it had then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) peer: Peer,
+    pub(super) address: SocketAddr,
+}
+
+impl Ends {
+    pub(super) fn udp(address: SocketAddr) -> Self {
+        Self {
+            peer: Peer::Udp(address),
+            address,
+        }
+    }
+}
+
 impl Header {
-    fn write(at: Instant, direction: Direction, peer: SocketAddr, length: u16) -> [u8; HEADER] {
-        let (ip, family) = match peer.ip() {
+    fn write(at: Instant, direction: Direction, ends: Ends, length: u16) -> [u8; HEADER] {
+        let (ip, family) = match ends.address.ip() {
             IpAddr::V4(ip) => (ip.to_ipv6_mapped(), 0),
             IpAddr::V6(ip) => (ip, V6),
         };
@@ -187,9 +207,14 @@ impl Header {
         let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(&at.as_micros().to_be_bytes());
         bytes[8..24].copy_from_slice(&ip.octets());
-        bytes[24..26].copy_from_slice(&peer.port().to_be_bytes());
-        bytes[26] = direction | family;
-        bytes[27..].copy_from_slice(&length.to_be_bytes());
+        bytes[24..26].copy_from_slice(&ends.address.port().to_be_bytes());
+        let mut secure = 0;
+        if let Peer::Dtls(session) = ends.peer {
+            bytes[26..34].copy_from_slice(&session.to_bits().to_be_bytes());
+            secure = SECURE;
+        }
+        bytes[34] = direction | family | secure;
+        bytes[35..].copy_from_slice(&length.to_be_bytes());
         bytes
     }
 
@@ -201,18 +226,24 @@ impl Header {
         };
         let ip = Ipv6Addr::from(number(8..24));
         let ip = match ip.to_ipv4_mapped() {
-            Some(v4) if bytes[26] & V6 == 0 => IpAddr::V4(v4),
+            Some(v4) if bytes[34] & V6 == 0 => IpAddr::V4(v4),
             _ => IpAddr::V6(ip),
+        };
+        let address = SocketAddr::new(ip, number(24..26) as u16);
+        let peer = if bytes[34] & SECURE == 0 {
+            Peer::Udp(address)
+        } else {
+            Peer::Dtls(SessionId::from_bits(number(26..34) as u64))
         };
         Self {
             at: Instant::from_micros(number(0..8) as u64),
-            direction: if bytes[26] & OUT == 0 {
+            direction: if bytes[34] & OUT == 0 {
                 Direction::In
             } else {
                 Direction::Out
             },
-            peer: SocketAddr::new(ip, number(24..26) as u16),
-            length: number(27..29) as usize,
+            ends: Ends { peer, address },
+            length: number(35..37) as usize,
         }
     }
 }
@@ -221,7 +252,7 @@ impl Header {
 struct Kept {
     at: Instant,
     direction: Direction,
-    peer: SocketAddr,
+    ends: Ends,
     bytes: Vec<u8>,
 }
 
@@ -229,7 +260,7 @@ struct Kept {
 #[derive(Debug)]
 struct Watch {
     endpoint: Box<str>,
-    address: SocketAddr,
+    peer: Peer,
     until: Instant,
     ring: Ring,
 }
@@ -257,43 +288,43 @@ impl Trace {
         self.now = now;
     }
 
-    pub(super) fn record(&mut self, direction: Direction, peer: SocketAddr, datagram: &[u8]) {
+    pub(super) fn record(&mut self, direction: Direction, ends: Ends, datagram: &[u8]) {
         if self.all.bytes.is_empty() {
             return;
         }
-        self.all.push(self.now, direction, peer, datagram);
+        self.all.push(self.now, direction, ends, datagram);
         for watch in &mut self.watches {
-            if is_same(watch.address, peer) {
-                watch.ring.push(self.now, direction, peer, datagram);
+            if is_same(watch.peer, ends.peer) {
+                watch.ring.push(self.now, direction, ends, datagram);
             }
         }
     }
 
-    /// A device has registered, or its address has changed: whoever looks at it goes on looking.
-    pub(super) fn follow(&mut self, endpoint: &str, address: SocketAddr) {
+    /// A device has registered, or is at another place: whoever looks at it goes on looking.
+    pub(super) fn follow(&mut self, endpoint: &str, peer: Peer) {
         let now = self.now;
         let Some(watch) = self
             .watches
             .iter_mut()
-            .find(|watch| *watch.endpoint == *endpoint && !is_same(watch.address, address))
+            .find(|watch| *watch.endpoint == *endpoint && !is_same(watch.peer, peer))
         else {
             return;
         };
-        watch.address = address;
-        // The message that told the new address came before it was known. It is the latest: to look
+        watch.peer = peer;
+        // The message that told the new place came before it was known. It is the latest: to look
         // through the ring would let a device that moves all the time hold up the others.
         if let Some(kept) = self.all.newest()
-            && is_same(kept.peer, address)
+            && is_same(kept.ends.peer, peer)
             && kept.at >= now
         {
             watch
                 .ring
-                .push(kept.at, kept.direction, kept.peer, &kept.bytes);
+                .push(kept.at, kept.direction, kept.ends, &kept.bytes);
         }
     }
 
     /// The messages of a registered device; its further ones are kept apart for a while.
-    fn of_device(&mut self, now: Instant, endpoint: &str, address: SocketAddr) -> Vec<Kept> {
+    fn of_device(&mut self, now: Instant, endpoint: &str, peer: Peer) -> Vec<Kept> {
         if self.all.bytes.is_empty() {
             return Vec::new();
         }
@@ -310,12 +341,12 @@ impl Trace {
                 self.watches.swap_remove(oldest);
             }
             let mut ring = Ring::new(WATCH_BYTES);
-            for kept in self.all.pick(|peer| is_same(peer, address)) {
-                ring.push(kept.at, kept.direction, kept.peer, &kept.bytes);
+            for kept in self.all.pick(|other| is_same(other, peer)) {
+                ring.push(kept.at, kept.direction, kept.ends, &kept.bytes);
             }
             self.watches.push(Watch {
                 endpoint: endpoint.into(),
-                address,
+                peer,
                 until: now,
                 ring,
             });
@@ -326,7 +357,7 @@ impl Trace {
         watch.ring.pick(|_| true)
     }
 
-    /// The messages of addresses that tried to register under this name: what a device said that
+    /// The messages of peers that tried to register under this name: what a device said that
     /// was refused.
     fn of_stranger(&self, endpoint: &str) -> Vec<Kept> {
         let peers = self.all.who_named(endpoint);
@@ -338,8 +369,13 @@ impl Trace {
 }
 
 /// Flow label and scope of IPv6 are not kept.
-fn is_same(left: SocketAddr, right: SocketAddr) -> bool {
-    left.port() == right.port() && left.ip() == right.ip()
+fn is_same(left: Peer, right: Peer) -> bool {
+    match (left, right) {
+        (Peer::Udp(left), Peer::Udp(right)) => {
+            left.port() == right.port() && left.ip() == right.ip()
+        }
+        _ => left == right,
+    }
 }
 
 /// Whether a datagram is a request that gives this endpoint name.
@@ -357,11 +393,11 @@ impl Shard {
     /// The latest messages of a device, oldest first; `None` when nothing is known of it here.
     pub(super) fn trace(&mut self, now: Instant, endpoint: &str) -> Option<Vec<Datagram>> {
         let slot = self.registry.find(endpoint);
-        let address = slot
+        let peer = slot
             .and_then(|slot| self.registry.get(slot))
-            .map(|registration| registration.address());
-        let kept = match address {
-            Some(address) => self.queue.trace.of_device(now, endpoint, address),
+            .map(|registration| registration.peer());
+        let kept = match peer {
+            Some(peer) => self.queue.trace.of_device(now, endpoint, peer),
             None => {
                 let theirs = self.queue.trace.of_stranger(endpoint);
                 if theirs.is_empty() {
@@ -373,7 +409,7 @@ impl Shard {
         let datagrams = kept.into_iter().map(|kept| Datagram {
             time: self.unix(kept.at),
             direction: kept.direction,
-            peer: kept.peer,
+            peer: kept.ends.address,
             bytes: kept.bytes,
         });
         Some(datagrams.collect())
@@ -384,28 +420,28 @@ impl Shard {
 mod tests {
     use super::*;
 
-    fn peer(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
+    fn ends(port: u16) -> Ends {
+        Ends::udp(SocketAddr::from(([192, 0, 2, 1], port)))
     }
 
     #[test]
     fn a_ring_keeps_the_latest_whole_datagrams_in_order() {
-        for size in [64, 100, 101, 333] {
+        for size in [72, 100, 101, 333] {
             let mut ring = Ring::new(size);
             for number in 0..200_u16 {
                 let datagram = vec![number as u8; usize::from(number % 30)];
                 ring.push(
                     Instant::from_micros(u64::from(number)),
                     Direction::In,
-                    peer(number),
+                    ends(number),
                     &datagram,
                 );
                 let kept = ring.pick(|_| true);
                 let last = kept.last().expect("the newest is there");
-                assert_eq!((last.peer, &last.bytes), (peer(number), &datagram));
+                assert_eq!((last.ends, &last.bytes), (ends(number), &datagram));
                 let mut expected = number;
                 for kept in kept.iter().rev() {
-                    assert_eq!(kept.peer.port(), expected, "no gap");
+                    assert_eq!(kept.ends.address.port(), expected, "no gap");
                     assert_eq!(kept.bytes.len(), usize::from(expected % 30));
                     assert_eq!(kept.at.as_micros(), u64::from(expected));
                     expected = expected.wrapping_sub(1);
@@ -423,16 +459,37 @@ mod tests {
             ring.push(
                 Instant::ZERO,
                 Direction::Out,
-                peer.parse().expect("address"),
+                Ends::udp(peer.parse().expect("address")),
                 b"x",
             );
         }
         let back: Vec<String> = ring
             .pick(|_| true)
             .iter()
-            .map(|kept| kept.peer.to_string())
+            .map(|kept| kept.ends.address.to_string())
             .collect();
         assert_eq!(back, peers);
+    }
+
+    #[test]
+    fn a_session_comes_back_with_the_address_it_had() {
+        let mut ring = Ring::new(1000);
+        let session = Peer::Dtls(SessionId::from_bits(u64::MAX - 7));
+        let at = |address: &str| Ends {
+            peer: session,
+            address: address.parse().expect("address"),
+        };
+        let moves = [at("192.0.2.7:1"), at("[2001:db8::1]:2")];
+        for ends in moves {
+            ring.push(Instant::ZERO, Direction::In, ends, b"x");
+        }
+        ring.push(Instant::ZERO, Direction::In, ends(1), b"other");
+        let back: Vec<Ends> = ring
+            .pick(|peer| is_same(peer, session))
+            .iter()
+            .map(|kept| kept.ends)
+            .collect();
+        assert_eq!(back, moves);
     }
 
     /// With a look through the ring for each datagram, or a comparison of each address with all
@@ -443,25 +500,26 @@ mod tests {
         let register = [&[0x40, 2, 0, 1, 0xB2][..], b"rd\x44ep=x"].concat();
         let address = |number: u32| SocketAddr::from((number.to_be_bytes(), 5683));
         for number in 0..80_000 {
-            trace.record(Direction::In, address(number), &register);
+            trace.record(Direction::In, Ends::udp(address(number)), &register);
         }
         let began = std::time::Instant::now();
         assert_eq!(trace.of_stranger("x").len(), 80_000);
-        trace.of_device(Instant::ZERO, "y", address(0));
+        trace.of_device(Instant::ZERO, "y", address(0).into());
         for number in 0..2000 {
-            trace.record(Direction::In, address(number), &register);
-            trace.follow("y", address(number));
+            trace.record(Direction::In, Ends::udp(address(number)), &register);
+            trace.follow("y", address(number).into());
         }
-        let kept = trace.of_device(Instant::ZERO, "y", address(0));
-        assert_eq!(kept.last().map(|kept| kept.peer), Some(address(1999)));
+        let kept = trace.of_device(Instant::ZERO, "y", address(0).into());
+        let last = kept.last().map(|kept| kept.ends);
+        assert_eq!(last, Some(Ends::udp(address(1999))));
         assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
 
     #[test]
     fn a_datagram_larger_than_the_ring_is_left_out() {
         let mut ring = Ring::new(100);
-        ring.push(Instant::ZERO, Direction::In, peer(1), b"short");
-        ring.push(Instant::ZERO, Direction::In, peer(2), &[0; 101]);
+        ring.push(Instant::ZERO, Direction::In, ends(1), b"short");
+        ring.push(Instant::ZERO, Direction::In, ends(2), &[0; 101]);
         assert_eq!(ring.pick(|_| true).len(), 1);
     }
 }

@@ -3,12 +3,12 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use dunlin_coap::block::Block;
 use dunlin_coap::{Code, Instant, Message, OptionNumber};
 
 use crate::directory::keyed_hash;
+use crate::peer::Peer;
 
 /// How many peers it takes to fill the table.
 const SHARES: usize = 16;
@@ -63,7 +63,7 @@ impl Uploads {
     pub(super) fn take(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Peer,
         message: &Message<'_>,
         block: Block,
     ) -> Progress {
@@ -163,7 +163,7 @@ impl Uploads {
     }
 }
 
-type Key = (SocketAddr, u64);
+type Key = (Peer, u64);
 
 fn longest_idle<'p>(partial: impl Iterator<Item = (&'p Key, &'p Partial)>) -> Option<Key> {
     partial

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path as FilePath, PathBuf};
 
+use dunlin_dtls::SessionId;
 use dunlin_lwm2m::OwnedRecord;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
@@ -72,16 +73,23 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
 ",
     crate::credentials::MIGRATION,
+    "
+    -- The DTLS association that a registration was made in, and the tag of the credential that was
+    -- proven there: 64 bits each, as the signed number that has them.
+    ALTER TABLE registrations ADD COLUMN session INTEGER;
+    ALTER TABLE registrations ADD COLUMN credential INTEGER;
+",
 ];
 
 const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
 
 const WRITE_REGISTRATION: &str = "
-    INSERT INTO registrations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    INSERT INTO registrations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
     ON CONFLICT (endpoint) DO UPDATE SET
         epoch = excluded.epoch, shard = excluded.shard, registration_id = excluded.registration_id,
         address = excluded.address, parameters = excluded.parameters, links = excluded.links,
-        registered_at = excluded.registered_at, updated_at = excluded.updated_at
+        registered_at = excluded.registered_at, updated_at = excluded.updated_at,
+        session = excluded.session, credential = excluded.credential
     WHERE excluded.epoch >= registrations.epoch";
 const REMOVE_REGISTRATION: &str = "DELETE FROM registrations WHERE endpoint = ?1 AND epoch <= ?2";
 const WRITE_WISH: &str = "
@@ -172,7 +180,7 @@ impl Store for SqliteStore {
     fn load(&mut self, visit: &mut dyn FnMut(Stored)) -> Result<(), StoreError> {
         let mut query = self.connection.prepare(
             "SELECT endpoint, epoch, shard, registration_id, address, parameters, links,
-                registered_at, updated_at FROM registrations",
+                registered_at, updated_at, session, credential FROM registrations",
         )?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
@@ -273,6 +281,11 @@ pub(crate) fn number(column: i64) -> u64 {
     u64::try_from(column).unwrap_or(0)
 }
 
+/// All 64 bits of a number.
+fn bits(column: Option<i64>) -> Option<u64> {
+    column.map(i64::cast_unsigned)
+}
+
 fn write(
     transaction: &Transaction<'_>,
     tombstones: &mut Tombstones,
@@ -303,6 +316,8 @@ fn write(
                     new.links,
                     new.registered_at,
                     new.updated_at,
+                    new.session.map(|session| session.to_bits().cast_signed()),
+                    new.credential.map(u64::cast_signed),
                 ])?;
             }
             Persist::RemoveRegistration { endpoint, epoch } => {
@@ -374,6 +389,8 @@ fn registration(row: &Row<'_>) -> Option<StoredRegistration> {
         links: row.get(6).ok()?,
         registered_at: row.get(7).ok()?,
         updated_at: row.get(8).ok()?,
+        session: bits(row.get(9).ok()?).map(SessionId::from_bits),
+        credential: bits(row.get(10).ok()?),
     })
 }
 

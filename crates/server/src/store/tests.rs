@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dunlin_coap::Code;
+use dunlin_dtls::SessionId;
 use dunlin_lwm2m::operation::{Operation, WriteMode};
 use dunlin_lwm2m::{ContentFormat, OwnedRecord, OwnedValue, Path};
 
@@ -47,6 +48,11 @@ fn registration(endpoint: &str, epoch: u64) -> StoredRegistration {
         shard: 1,
         registration_id: format!("r{epoch}"),
         address: "[2001:db8::1]:5683".parse().unwrap(),
+        // All 64 bits come back.
+        session: epoch
+            .is_multiple_of(2)
+            .then_some(SessionId::from_bits(u64::MAX - epoch)),
+        credential: epoch.is_multiple_of(2).then_some(epoch << 63 | epoch),
         parameters: "lt=300&lwm2m=1.1&b=U".to_owned(),
         links: "</1/0>,</3/0>".to_owned(),
         registered_at: 1_795_000_000.125,

@@ -27,7 +27,7 @@ pub struct Datagram {
     pub time: f64,
     /// Which way.
     pub direction: Direction,
-    /// The other side.
+    /// The address of the other side, also where the message was inside a DTLS record.
     pub peer: SocketAddr,
     /// Its content: a CoAP message, or what should have been one.
     pub bytes: Vec<u8>,

@@ -265,6 +265,7 @@ fn a_restart_with_other_shards_keeps_location_paths() {
         let update = peer.update_message(&["lt=77"]);
         // Whichever shard the datagram arrives at.
         after[0].input(dunlin_server::shard::Input::Datagram {
+            socket: dunlin_server::Socket::Coap,
             from: peer.address,
             bytes: &update,
         });

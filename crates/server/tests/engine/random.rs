@@ -116,6 +116,7 @@ fn run(seed: u64, rounds: u32) {
         let path = paths[below(&mut dice, 5) as usize];
         match below(&mut dice, 18) {
             0 => world.input(Input::Datagram {
+                socket: dunlin_server::Socket::Coap,
                 from: peer.address,
                 bytes: &noise(&mut dice, 64),
             }),
@@ -156,6 +157,7 @@ fn run(seed: u64, rounds: u32) {
                     &noise(&mut dice, 70),
                 );
                 world.input(Input::Datagram {
+                    socket: dunlin_server::Socket::Coap,
                     from: peer.address,
                     bytes: &bytes,
                 });
@@ -193,6 +195,7 @@ fn run(seed: u64, rounds: u32) {
                     spoil(&mut dice, &mut bytes);
                 }
                 world.input(Input::Datagram {
+                    socket: dunlin_server::Socket::Coap,
                     from: to,
                     bytes: &bytes,
                 });

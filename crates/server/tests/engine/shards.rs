@@ -74,6 +74,7 @@ fn a_send_finds_the_shard_of_its_address() {
         let (mut at, mut hops) = (1_usize, 0);
         loop {
             let input = Input::HandedOver {
+                socket: dunlin_server::Socket::Coap,
                 from,
                 bytes: &bytes,
                 hops,

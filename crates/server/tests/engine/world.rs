@@ -8,6 +8,7 @@ use dunlin_coap::{Code, Instant, Message, MessageWriter, OptionNumber, Rng, Type
 use dunlin_lwm2m::definition::ResourceType;
 use dunlin_lwm2m::operation::Operation;
 use dunlin_lwm2m::{DataType, ObjectVersion, OwnedRecord, Path};
+use dunlin_server::Socket;
 use dunlin_server::api::{
     AttributeChanges, Device, DeviceOperation, EventKind, NotCancelled, Observed, OperateError,
     OperateOptions, OperationState, Outcome, QueueOptions, QueuedOperation, Stats, Wish,
@@ -155,7 +156,7 @@ impl World {
         let mut outputs = self.shard.handle(self.now, input, &mut self.dice);
         while let Some(output) = outputs.next() {
             match output {
-                Output::Transmit { to, bytes } => self.sent.push(Sent {
+                Output::Transmit { to, bytes, .. } => self.sent.push(Sent {
                     to,
                     bytes: bytes.to_vec(),
                 }),
@@ -180,7 +181,12 @@ impl World {
     /// A datagram arrives; returns what was sent in answer.
     pub fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) -> Vec<Sent> {
         let before = self.sent.len();
-        self.input(Input::Datagram { from, bytes });
+        let socket = Socket::Coap;
+        self.input(Input::Datagram {
+            socket,
+            from,
+            bytes,
+        });
         self.sent.drain(before..).collect()
     }
 
@@ -475,6 +481,7 @@ impl World {
             payload,
         );
         self.input(Input::Datagram {
+            socket: Socket::Coap,
             from: request.to,
             bytes: &answer,
         });

@@ -219,6 +219,7 @@ impl Pair {
         self.shard_input(
             shard,
             Input::Datagram {
+                socket: dunlin_server::Socket::Coap,
                 from: stranger,
                 bytes,
             },

@@ -12,6 +12,7 @@ use dunlin_coap::{Code, Instant, Message, MessageWriter, OptionNumber, Rng, Type
 use dunlin_lwm2m::definition::ResourceType;
 use dunlin_lwm2m::model::Models;
 use dunlin_lwm2m::{ObjectVersion, Path};
+use dunlin_server::Socket;
 use dunlin_server::api::EventKind;
 use dunlin_server::directory::Directory;
 use dunlin_server::shard::{
@@ -377,7 +378,7 @@ impl Pair {
         let mut outputs = engine.handle(self.now, input, &mut self.rng);
         while let Some(output) = outputs.next() {
             todo.push(match output {
-                Output::Transmit { to, bytes } => Todo::Transmit(to, bytes.to_vec()),
+                Output::Transmit { to, bytes, .. } => Todo::Transmit(to, bytes.to_vec()),
                 Output::Persist { sequence, change } => Todo::Persist(sequence, change),
                 Output::Event { endpoint, kind, .. } => Todo::Event(endpoint, kind),
                 Output::Reply { id, reply } => Todo::Reply(id, reply),
@@ -386,6 +387,7 @@ impl Pair {
                     from,
                     hops,
                     bytes,
+                    ..
                 } => Todo::Mail(shard, Mail::Datagram(from, hops, bytes.to_vec())),
                 Output::Ended { .. } => continue,
                 Output::Evict {
@@ -469,7 +471,13 @@ impl Pair {
                 return self.refuse(from, bytes);
             }
             let shard = self.steer(from);
-            return self.shard_input(shard, Input::Datagram { from, bytes });
+            let socket = Socket::Coap;
+            let input = Input::Datagram {
+                socket,
+                from,
+                bytes,
+            };
+            return self.shard_input(shard, input);
         }
         let index = self.devices.iter().position(|device| device.host == to);
         if let Some(index) = index
@@ -546,8 +554,13 @@ impl Pair {
         while self.mail.front().is_some_and(|(at, ..)| *at <= now) {
             match self.mail.pop_front() {
                 Some((_, shard, Mail::Datagram(from, hops, bytes))) => {
-                    let bytes = &bytes;
-                    self.shard_input(shard, Input::HandedOver { from, bytes, hops });
+                    let input = Input::HandedOver {
+                        socket: Socket::Coap,
+                        from,
+                        bytes: &bytes,
+                        hops,
+                    };
+                    self.shard_input(shard, input);
                 }
                 Some((_, shard, Mail::Evict(endpoint, epoch))) => {
                     self.shard_input(shard, Input::Command(Command::Evict { endpoint, epoch }));
