@@ -26,6 +26,7 @@ mod credentials;
 mod crypto;
 mod der;
 mod error;
+mod export;
 mod key;
 mod keys;
 mod pem;

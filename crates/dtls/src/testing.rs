@@ -3,6 +3,7 @@
 pub use crate::crypto::{
     EphemeralKey, HASH_LENGTH, POINT_LENGTH, SharedSecret, Transcript, hmac, prf, same, sha256,
 };
+pub use crate::export::Exported;
 pub use crate::keys::{
     CbcKeys, KeyBlock, MASTER_SECRET_LENGTH, MAX_PSK, MasterSecret, RANDOM_LENGTH, Side,
     VERIFY_DATA_LENGTH, WriteKeys, ecdhe_psk_premaster, psk_premaster,
