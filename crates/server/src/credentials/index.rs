@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
+use dunlin_dtls::Secret;
 use sha2::{Digest, Sha256};
 
-use super::{Credential, CredentialKind, CredentialPage, Secret};
+use super::{Credential, CredentialKind, CredentialPage};
 
 /// Revisions have so many bits of a tag.
 const REVISION_BITS: u32 = 24;

@@ -9,7 +9,6 @@
 mod check;
 mod index;
 mod own;
-mod secret;
 mod service;
 mod store;
 #[cfg(test)]
@@ -18,9 +17,10 @@ mod vault;
 
 use std::path::PathBuf;
 
-pub use check::public_key;
+use dunlin_dtls::KeyError;
+
+pub use dunlin_dtls::Secret;
 pub use own::OwnKey;
-pub use secret::Secret;
 pub use service::{Changes, Created, CredentialService, Ended, OpenError};
 pub(crate) use store::MIGRATION;
 pub use vault::{KeyFileError, SEAL_BYTES, Tampered, Vault};
@@ -181,7 +181,7 @@ pub enum CredentialError {
     Key(usize),
     /// It is no public key that can be used.
     #[error("the public key is {0}")]
-    PublicKey(&'static str),
+    PublicKey(#[from] KeyError),
     /// It is no certificate that can be used.
     #[error("the certificate is {0}")]
     Certificate(&'static str),

@@ -5,14 +5,16 @@ use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use dunlin_coap::Rng;
+use dunlin_dtls::{KeyError, KeyPair, Secret};
 use dunlin_net::{OsRng, unix_time};
 use rusqlite::Transaction;
+use zeroize::Zeroizing;
 
 use super::index::{Entry, Index, LAST_REVISION, Proof};
 use super::store::{self, CredentialStore};
 use super::{
     Credential, CredentialError, CredentialKind, CredentialPage, CredentialsConfig, GOOD_KEY,
-    KeyFileError, Material, NewCredential, OwnKey, Secret, Vault, check,
+    KeyFileError, Material, NewCredential, OwnKey, Vault, check,
 };
 
 /// Bytes of a key that the server draws.
@@ -54,6 +56,9 @@ pub enum OpenError {
     /// The database does not do it.
     #[error("the database reports: {0}")]
     Database(#[from] rusqlite::Error),
+    /// No key could be drawn.
+    #[error("no key for the server: {0}")]
+    Key(#[from] KeyError),
 }
 
 /// A credential as it was made or rotated.
@@ -102,7 +107,11 @@ impl CredentialService {
         let own = match stored {
             Some(stored) => stored.open(&vault).map_err(|_| KeyFileError::Wrong(path))?,
             None => {
-                let key = OwnKey::generate(unix_time());
+                let key = OwnKey {
+                    pair: KeyPair::generate(&mut OsRng::new())?,
+                    chain: Vec::new(),
+                    created_at: unix_time(),
+                };
                 store.write_own_key(&vault, &key)?;
                 key
             }
@@ -481,17 +490,17 @@ impl Made {
     fn psk(identity: Vec<u8>, key: Option<Secret>) -> Result<Self, CredentialError> {
         check::identity(&identity)?;
         let drawn = key.is_none().then(|| {
-            let mut bytes = vec![0; DRAWN_KEY];
-            OsRng::new().fill(&mut bytes);
-            Secret::new(bytes)
+            let mut bytes = Zeroizing::new([0; DRAWN_KEY]);
+            OsRng::new().fill(bytes.as_mut());
+            Secret::new(bytes.as_slice())
         });
         let key = key
             .or_else(|| drawn.clone())
             .ok_or(CredentialError::Key(0))?;
-        check::key(key.bytes())?;
+        check::key(key.expose())?;
         let kind = CredentialKind::Psk {
             identity: identity.into(),
-            key_bytes: key.bytes().len(),
+            key_bytes: key.expose().len(),
         };
         Ok(Self {
             kind,

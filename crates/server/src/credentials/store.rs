@@ -3,11 +3,12 @@
 
 use std::path::Path as FilePath;
 
+use dunlin_dtls::{KeyPair, Secret};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::index::Entry;
 use super::own::OwnKey;
-use super::{Credential, CredentialKind, Secret, Tampered, Vault};
+use super::{Credential, CredentialKind, Tampered, Vault};
 use crate::store::{column, number};
 
 /// What credentials need; a step of the schema.
@@ -90,7 +91,7 @@ impl CredentialStore {
 
     pub(super) fn write_own_key(&self, vault: &Vault, key: &OwnKey) -> rusqlite::Result<()> {
         let chain = joined(&key.chain);
-        let sealed = vault.seal(OWN_KEY, &chain, key.private_key.bytes());
+        let sealed = vault.seal(OWN_KEY, &chain, &key.pair.to_der());
         self.0
             .execute(WRITE_OWN, params![sealed, chain, key.created_at])?;
         Ok(())
@@ -126,7 +127,7 @@ pub(super) fn write(
     let credential = &entry.credential;
     let public = public(&credential.kind);
     let bound = bound(credential);
-    let key = entry.key.as_ref().map_or(&[][..], Secret::bytes);
+    let key = entry.key.as_ref().map_or(&[][..], Secret::expose);
     transaction.prepare_cached(WRITE)?.execute(params![
         column(credential.id),
         credential.endpoint,
@@ -156,7 +157,11 @@ impl StoredOwnKey {
     pub(super) fn open(&self, vault: &Vault) -> Result<OwnKey, Tampered> {
         let key = vault.open(OWN_KEY, &self.chain, &self.sealed)?;
         let chain = split(&self.chain).ok_or(Tampered)?;
-        OwnKey::of(Secret::new(key.to_vec()), chain, self.created_at).ok_or(Tampered)
+        Ok(OwnKey {
+            pair: KeyPair::from_bytes(&key).map_err(|_| Tampered)?,
+            chain,
+            created_at: self.created_at,
+        })
     }
 }
 
@@ -209,7 +214,7 @@ fn entry(vault: &Vault, row: &Row<'_>) -> Option<Entry> {
     let key = match &mut credential.kind {
         CredentialKind::Psk { key_bytes, .. } => {
             *key_bytes = key.len();
-            Some(Secret::new(key.to_vec()))
+            Some(Secret::new(&key))
         }
         _ => None,
     };

@@ -129,6 +129,7 @@ impl From<credentials::OpenError> for StartError {
         match error {
             credentials::OpenError::KeyFile(error) => Self::KeyFile(error),
             credentials::OpenError::Database(error) => Self::Store(error.into()),
+            credentials::OpenError::Key(error) => Self::System(std::io::Error::other(error)),
         }
     }
 }
