@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::data::parse_body;
 use crate::devices::find;
 use crate::dto::ListDto;
+use crate::perform::blocking;
 use crate::problem::Problem;
 
 /// Uploads that lie in memory at the same time; more wait for their turn.
@@ -166,16 +167,6 @@ fn of_update(error: UpdateError) -> Problem {
         UpdateError::TooMany(_) => (StatusCode::SERVICE_UNAVAILABLE, "Too many updates"),
     };
     Problem::new(status, title, error.to_string())
-}
-
-/// Does what waits for the disk where it holds up nobody.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Problem::new(status, "Failed", error.to_string())
-    })
 }
 
 async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {

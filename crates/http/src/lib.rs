@@ -10,6 +10,7 @@
 mod build;
 mod composite;
 mod console;
+mod credentials;
 mod data;
 mod devices;
 mod dto;
@@ -63,6 +64,7 @@ pub const MAX_BODY: usize = 1 << 20;
         (name = "operations", description = "The queue of a device"),
         (name = "observations", description = "Wishes for observations"),
         (name = "firmware", description = "Images, and the jobs that bring them to devices"),
+        (name = "credentials", description = "By what devices prove who they are"),
         (name = "events", description = "What happens, as it happens"),
         (name = "models", description = "Object definitions"),
         (name = "server", description = "Health and metrics"),
@@ -112,6 +114,10 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
                 .routes(routes!(firmware::images, firmware::add))
                 .routes(routes!(firmware::image, firmware::remove))
                 .routes(routes!(firmware::status, firmware::start, firmware::cancel))
+                .routes(routes!(credentials::list, credentials::create))
+                .routes(routes!(credentials::import))
+                .routes(routes!(credentials::get, credentials::remove))
+                .routes(routes!(credentials::rotate))
                 .routes(routes!(trace::list))
                 .routes(routes!(trace::capture))
                 .routes(routes!(sends::list))

@@ -260,3 +260,13 @@ pub(crate) fn location(operation: &QueuedOperation) -> HeaderMap {
         .into_iter()
         .collect()
 }
+
+/// Does what waits for the disk where it holds up nobody.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Problem::new(status, "Failed", error.to_string())
+    })
+}
