@@ -182,9 +182,8 @@ fn cells(text: &str) -> Result<Vec<String>, String> {
     let mut characters = text.chars().peekable();
     let mut quoted = false;
     while let Some(character) = characters.next() {
-        let cell = match cells.last_mut() {
-            Some(cell) => cell,
-            None => break,
+        let Some(cell) = cells.last_mut() else {
+            break;
         };
         match character {
             '"' if quoted && characters.peek() == Some(&'"') => {

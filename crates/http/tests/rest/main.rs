@@ -11,6 +11,7 @@ mod codes;
 mod composite;
 mod console;
 mod create;
+mod credentials;
 mod delete;
 mod devices;
 mod discover;

@@ -4,8 +4,9 @@
 //! Each belongs to one endpoint name, and a session that was made with it may speak for that name
 //! alone. They lie in the database, with keys encrypted by a key from a file of its own
 //! ([`Vault`]), and in memory for handshakes. What is secret goes in and does not come out: the
-//! only way to a key is [`CredentialService::psk`], for DTLS.
+//! only way to a key is [`CredentialService::of_identity`], for DTLS.
 
+mod access;
 mod check;
 mod index;
 mod own;

@@ -159,7 +159,7 @@ impl CredentialService {
     }
 
     /// The key of a PSK identity, and the tag for a session made with it.
-    pub fn psk(&self, identity: &[u8]) -> Option<(Secret, u64)> {
+    pub fn of_identity(&self, identity: &[u8]) -> Option<(Secret, u64)> {
         let index = index(&self.inner);
         let entry = index.of_proof(Proof::psk(identity))?;
         Some((entry.key.clone()?, entry.tag()))
@@ -167,13 +167,13 @@ impl CredentialService {
 
     /// The tag for a session made with this public key (SubjectPublicKeyInfo, DER), if a device has
     /// it.
-    pub fn raw_public_key(&self, spki: &[u8]) -> Option<u64> {
+    pub fn of_public_key(&self, spki: &[u8]) -> Option<u64> {
         let index = index(&self.inner);
         index.of_proof(Proof::raw_public_key(spki)).map(Entry::tag)
     }
 
     /// The tag for a session made with this very certificate (DER), if a device has it.
-    pub fn pinned_certificate(&self, certificate: &[u8]) -> Option<u64> {
+    pub fn of_certificate(&self, certificate: &[u8]) -> Option<u64> {
         let index = index(&self.inner);
         index
             .of_proof(Proof::certificate(certificate))
@@ -188,7 +188,7 @@ impl CredentialService {
 
     /// Whether a session with this tag may speak for `endpoint` (Core 1.2 §6.2.1: the server must
     /// compare the name with the identity of the session).
-    pub fn allows(&self, tag: u64, endpoint: &str) -> bool {
+    pub fn is_for(&self, tag: u64, endpoint: &str) -> bool {
         let index = index(&self.inner);
         index
             .of_tag(tag)

@@ -5,6 +5,7 @@ use dunlin_dtls::KeyPair;
 use dunlin_net::OsRng;
 
 use super::*;
+use crate::access::{Access, Evidence};
 use crate::store::SqliteStore;
 
 fn memory() -> CredentialService {
@@ -86,15 +87,15 @@ fn a_psk_is_found_by_its_identity_and_speaks_for_its_endpoint_alone() {
         .expect("made");
     assert!(made.drawn.is_none(), "whoever gave the key has it");
     assert_eq!(made.warning(), None);
-    let (secret, tag) = service.psk(b"id-1").expect("found");
+    let (secret, tag) = service.of_identity(b"id-1").expect("found");
     assert_eq!(secret.expose(), b"0123456789abcdef");
-    assert!(service.allows(tag, "dev-1"));
-    assert!(!service.allows(tag, "dev-2"));
-    assert!(!service.allows(tag, "id-1"));
+    assert!(service.is_for(tag, "dev-1"));
+    assert!(!service.is_for(tag, "dev-2"));
+    assert!(!service.is_for(tag, "id-1"));
     assert!(service.has_credential("dev-1") && !service.has_credential("id-1"));
-    assert!(service.psk(b"dev-1").is_none());
+    assert!(service.of_identity(b"dev-1").is_none());
     assert!(
-        service.psk(b"id-1\0").is_none(),
+        service.of_identity(b"id-1\0").is_none(),
         "identities are not C strings"
     );
     assert_eq!(service.of_tag(tag), Some(made.credential));
@@ -117,7 +118,7 @@ fn an_identity_stands_for_the_endpoint_and_the_endpoint_for_the_identity() {
         "a"
     );
     new(Some("b"), None).expect("made");
-    assert!(service.psk(b"b").is_some());
+    assert!(service.of_identity(b"b").is_some());
     for (endpoint, identity) in [(None, None), (None, Some(&b"\xFF"[..]))] {
         let refused = new(endpoint, identity);
         assert!(matches!(refused, Err(CredentialError::NoEndpoint)));
@@ -140,7 +141,10 @@ fn a_key_that_is_not_given_is_drawn_and_shown_once() {
     let drawn = one.drawn.clone().expect("drawn");
     assert_eq!(drawn.expose().len(), 16);
     assert_ne!(drawn.expose(), two.drawn.expect("drawn").expose());
-    assert_eq!(service.psk(b"a").expect("found").0.expose(), drawn.expose());
+    assert_eq!(
+        service.of_identity(b"a").expect("found").0.expose(),
+        drawn.expose()
+    );
     assert!(!format!("{one:?} {service:?}").contains("Secret(["));
 }
 
@@ -163,13 +167,16 @@ fn raw_public_keys_and_certificates_are_found_byte_by_byte() {
             .create(NewCredential { endpoint, material })
             .expect("made");
     }
-    let tag = service.raw_public_key(&spki).expect("found");
-    assert!(service.allows(tag, "rpk"));
-    let other = service.pinned_certificate(&certificate).expect("found");
-    assert!(service.allows(other, "x509"));
-    assert!(service.raw_public_key(&certificate).is_none());
-    assert!(service.pinned_certificate(&spki).is_none());
-    assert!(service.psk(&spki).is_none(), "a public key is no identity");
+    let tag = service.of_public_key(&spki).expect("found");
+    assert!(service.is_for(tag, "rpk"));
+    let other = service.of_certificate(&certificate).expect("found");
+    assert!(service.is_for(other, "x509"));
+    assert!(service.of_public_key(&certificate).is_none());
+    assert!(service.of_certificate(&spki).is_none());
+    assert!(
+        service.of_identity(&spki).is_none(),
+        "a public key is no identity"
+    );
     let nobody = NewCredential {
         endpoint: None,
         material: Material::RawPublicKey { spki },
@@ -178,6 +185,51 @@ fn raw_public_keys_and_certificates_are_found_byte_by_byte() {
         service.create(nobody),
         Err(CredentialError::NoEndpoint)
     ));
+}
+
+/// What shards ask is the same, in their words.
+#[test]
+fn shards_are_told_names_and_identities() {
+    let service = memory();
+    let spki = spki();
+    service.create(psk("dev-1", "id-1", b"k")).expect("made");
+    let material = Material::RawPublicKey { spki: spki.clone() };
+    let endpoint = Some("dev-2".to_owned());
+    service
+        .create(NewCredential { endpoint, material })
+        .expect("made");
+    let binary = Material::Psk {
+        identity: Some(vec![0xFF, 0x00]),
+        key: None,
+    };
+    let endpoint = Some("dev-3".to_owned());
+    let material = binary;
+    service
+        .create(NewCredential { endpoint, material })
+        .expect("made");
+    let evidence = |credential| Evidence {
+        credential,
+        certified: None,
+    };
+    let access: &dyn Access = &service;
+    let dtls: &dyn dunlin_dtls::Credentials = &service;
+    let (_, one) = dtls.psk(b"id-1").expect("found");
+    let two = evidence(dtls.raw_public_key(&spki).expect("found"));
+    let (_, three) = dtls.psk(&[0xFF, 0x00]).expect("found");
+    assert!(access.allows(evidence(one), "dev-1") && !access.allows(evidence(one), "dev-2"));
+    assert_eq!(access.endpoint(two).as_deref(), Some("dev-2"));
+    assert!(access.is_secured("dev-2") && !access.is_secured("dev-4"));
+    let told = |evidence| {
+        let security = access.security(evidence).expect("known");
+        format!("{} {}", security.mode, security.identity)
+    };
+    assert_eq!(told(evidence(one)), "psk id-1");
+    assert!(told(two).starts_with("rpk sha-256 ") && told(two).len() == 12 + 64);
+    assert_eq!(told(evidence(three)), "psk ff00");
+    assert!(
+        access.security(evidence(one + 1)).is_none(),
+        "another revision"
+    );
 }
 
 #[test]
@@ -203,7 +255,10 @@ fn what_two_devices_would_share_is_refused() {
         .rotate(two.credential.id, material)
         .expect_err("shared");
     assert!(matches!(error, CredentialError::Duplicate { id: 1, .. }));
-    assert_eq!(service.psk(b"id-2").expect("as before").0.expose(), b"l");
+    assert_eq!(
+        service.of_identity(b"id-2").expect("as before").0.expose(),
+        b"l"
+    );
 }
 
 #[test]
@@ -251,17 +306,17 @@ fn rotation_ends_the_sessions_of_the_old_key() {
     let service = memory();
     let ended = ended(&service);
     let made = service.create(psk("dev-1", "id", b"old")).expect("made");
-    let (_, old) = service.psk(b"id").expect("found");
+    let (_, old) = service.of_identity(b"id").expect("found");
     let rotated = service
         .rotate(made.credential.id, key(b"new"))
         .expect("rotated");
     assert_eq!(rotated.credential.revision, 1);
     assert!(rotated.credential.rotated_at.is_some());
     assert_eq!(*ended.lock().unwrap(), [old]);
-    let (secret, new) = service.psk(b"id").expect("the identity stays");
+    let (secret, new) = service.of_identity(b"id").expect("the identity stays");
     assert_eq!(secret.expose(), b"new");
     assert_ne!(new, old);
-    assert!(service.allows(new, "dev-1") && !service.allows(old, "dev-1"));
+    assert!(service.is_for(new, "dev-1") && !service.is_for(old, "dev-1"));
     assert_eq!(service.of_tag(old), None);
     let other = Material::RawPublicKey { spki: spki() };
     let error = service
@@ -278,11 +333,11 @@ fn removal_ends_sessions_and_frees_name_and_identity() {
     let service = memory();
     let ended = ended(&service);
     let made = service.create(psk("dev-1", "id", b"k")).expect("made");
-    let (_, tag) = service.psk(b"id").expect("found");
+    let (_, tag) = service.of_identity(b"id").expect("found");
     service.remove(made.credential.id).expect("removed");
     assert_eq!(*ended.lock().unwrap(), [tag]);
-    assert!(service.psk(b"id").is_none() && !service.has_credential("dev-1"));
-    assert!(!service.allows(tag, "dev-1"));
+    assert!(service.of_identity(b"id").is_none() && !service.has_credential("dev-1"));
+    assert!(!service.is_for(tag, "dev-1"));
     let again = service.remove(made.credential.id);
     assert!(matches!(again, Err(CredentialError::Unknown(1))));
     let new = service.create(psk("dev-2", "id", b"k")).expect("free");
@@ -303,7 +358,10 @@ fn changes_are_made_together_or_not_at_all() {
     });
     assert!(failed.is_err());
     assert_eq!(service.count(), 1);
-    assert_eq!(service.psk(b"1").expect("as it was").0.expose(), b"k");
+    assert_eq!(
+        service.of_identity(b"1").expect("as it was").0.expose(),
+        b"k"
+    );
     assert!(ended.lock().unwrap().is_empty());
     let done: Result<_, CredentialError> = service.change(|changes| {
         changes.create(psk("dev-2", "2", b"k"))?;
@@ -335,15 +393,15 @@ fn credentials_outlive_the_process_and_numbers_are_not_given_twice() {
     service.rotate(1, key(b"open sesame")).expect("rotated");
     service.create(psk("dev-3", "3", b"k")).expect("made");
     service.remove(3).expect("removed");
-    let (_, tag) = service.psk(b"1").expect("found");
+    let (_, tag) = service.of_identity(b"1").expect("found");
     let (all, own) = (service.list("", None, 10), service.own_key());
     drop(service);
 
     let service = folder.open().expect("opened again");
     assert_eq!(service.list("", None, 10), all);
-    let (secret, again) = service.psk(b"1").expect("found");
+    let (secret, again) = service.of_identity(b"1").expect("found");
     assert_eq!((secret.expose(), again), (&b"open sesame"[..], tag));
-    assert!(service.raw_public_key(&spki).is_some());
+    assert!(service.of_public_key(&spki).is_some());
     assert_eq!(service.own_key().pair.public_key(), own.pair.public_key());
     assert_eq!(service.own_key().pair.to_der(), own.pair.to_der());
     let made = service.create(psk("dev-3", "3", b"k")).expect("made");

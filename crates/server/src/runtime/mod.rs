@@ -17,7 +17,7 @@ use dunlin_lwm2m::definition::ResourceType;
 use dunlin_lwm2m::model::Models;
 use dunlin_net::{Clock, OsRng, UdpSocket, Waker, available_cpus, drive, pin_to_cpu, unix_time};
 
-use crate::access::NoAccess;
+use crate::access::Access;
 use crate::control::{Control, EventBus, Shared, Waiters};
 use crate::credentials::{self, CredentialService, CredentialsConfig, KeyFileError};
 use crate::directory::Directory;
@@ -218,7 +218,7 @@ impl Server {
         let count = u16::try_from(count).unwrap_or(u16::MAX);
         let clock = Clock::new();
         let credentials = CredentialService::open(config.credentials.clone(), folder)?;
-        let (mut shards, restored) = restore(&config, count, &clock, store.as_mut())?;
+        let (mut shards, restored) = restore(&config, count, &clock, store.as_mut(), &credentials)?;
         let first_event = store.first_event()?;
         let directory = restored.directory;
         // Before the sockets: a device in the middle of a download goes on at once.
@@ -358,7 +358,9 @@ fn restore(
     count: u16,
     clock: &Clock,
     store: &mut dyn Store,
+    credentials: &CredentialService,
 ) -> Result<(Vec<Shard>, Restored), StoreError> {
+    let access: Arc<dyn Access> = Arc::new(credentials.clone());
     let models: Arc<dyn ObjectTypes> = Arc::clone(&config.models) as _;
     let directory = Arc::new(Directory::new(count, OsRng::new().next_u64()));
     let files = Arc::<Files>::default();
@@ -378,7 +380,7 @@ fn restore(
                 directory: Arc::clone(&directory),
                 models: Arc::clone(&models),
                 files: Arc::clone(&files),
-                access: Arc::new(NoAccess),
+                access: Arc::clone(&access),
             })
         })
         .collect();
