@@ -10,7 +10,7 @@ use heapless::Vec;
 use crate::access::{Offer, Requester, Right};
 use crate::digest::Digest;
 use crate::object::{Instance, Objects};
-use crate::tree::{self, Purpose, StaticTypes, Target, TreeTypes};
+use crate::tree::{self, Incomplete, Purpose, StaticTypes, Target, TreeTypes};
 
 /// Paths of one Read- or Observe-Composite, and instances of one Write-Composite; more of them are
 /// answered with 5.00.
@@ -177,8 +177,9 @@ fn write_instance(
     let definition = object.definition();
     let mut agreed = false;
     let result = object.transaction(instance, &mut |instance| {
+        let before = Incomplete::of(definition, instance);
         apply(instance, &types, at, body, scratch)?;
-        tree::check_complete(definition, instance)?;
+        before.check(definition, instance)?;
         agreed = true;
         // An error leaves no trace.
         if commit { Ok(()) } else { Err(Code::CONTINUE) }

@@ -281,10 +281,9 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         let mut is_due = self.registration.due(now).is_some();
         if self.registration.is_registered() && !is_due {
             self.evaluate(shared, now);
-            is_due = self.next_send(shared, log)
-                || self
-                    .next_notification(shared, log)
-                    .is_some_and(|at| at <= now);
+            let sends = self.next_send(shared, log);
+            let notifies = self.next_notification(shared, log);
+            is_due = sends.into_iter().chain(notifies).any(|at| at <= now);
         }
         if is_due {
             self.connection = Connection::Wanted;

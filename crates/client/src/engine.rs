@@ -252,8 +252,9 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             .is_some_and(|account| account.trigger.is_some());
         let looks_for_changes =
             self.registration.is_registered() || !self.observations.all().is_empty();
-        let sends = self.registration.is_registered() && self.next_send(shared, log);
-        if is_triggered || (has_changes && looks_for_changes) || sends {
+        let sends = self.next_send(shared, log);
+        let sends = sends.filter(|_| self.registration.is_registered());
+        if is_triggered || (has_changes && looks_for_changes) {
             return Some(Instant::ZERO);
         }
         let registration = self
@@ -265,7 +266,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         } else {
             self.next_stored(shared)
         };
-        [self.coap.next_timeout(), registration, notification]
+        [self.coap.next_timeout(), registration, notification, sends]
             .into_iter()
             .flatten()
             .min()
@@ -323,7 +324,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             } => {
                 if exchange.is_some() && exchange == self.exchange {
                     self.exchange = None;
-                    self.registration_failed(shared, now, None);
+                    self.registration_failed(shared, now, None, None);
                 } else if exchange
                     .is_some_and(|exchange| shared.ends_fetching(self.instance, exchange))
                 {
@@ -363,7 +364,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                     if self.is_suspect() {
                         self.abandon(shared, now);
                     } else {
-                        self.registration_failed(shared, now, None);
+                        self.registration_failed(shared, now, None, None);
                     }
                 } else if shared.ends_fetching(self.instance, exchange) {
                     shared.fetch_silent(now);

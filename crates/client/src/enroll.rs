@@ -4,17 +4,22 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use dunlin_coap::block::Block1Sent;
 use dunlin_coap::{Code, Instant, Message, MessageWriter, OptionNumber, Outgoing, Rng};
 use dunlin_lwm2m::Version;
 use dunlin_lwm2m::registration::{Binding, Faults, RegisterParameters, UpdateParameters};
 
+use crate::blocks::block_size;
 use crate::client::Event;
 use crate::connection::Connection;
 use crate::digest::Digest;
 use crate::links;
 use crate::object::Objects;
 use crate::objects::{Server, Trigger, text};
-use crate::registration::{Announced, Due, Failure, Listing, Location, RegistrationState, Retry};
+use crate::registration::{
+    Announced, DEFAULT_MAX_AGE, Due, Failure, Listing, Location, RegistrationState, Retry,
+    retry_after,
+};
 use crate::session::{Session, Shared};
 use crate::tree;
 
@@ -126,7 +131,13 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         let listing = self.registration.listing();
         let offered = self.offer(shared);
         let before = self.registration.announced;
-        self.registration.sent(due, offered);
+        let goes_on = self.registration.has_next_block();
+        let is_changed = goes_on && offered != self.registration.offered;
+        if goes_on {
+            self.registration.offered_anew(offered);
+        } else {
+            self.registration.sent(due, offered);
+        }
         shared.rendered = None;
         let Shared {
             config,
@@ -150,7 +161,12 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         };
         let Some(list) = list else {
             // More instances than the payload memory can list.
-            self.registration_failed(shared, now, Some(Code::REQUEST_ENTITY_TOO_LARGE));
+            self.registration_failed(shared, now, Some(Code::REQUEST_ENTITY_TOO_LARGE), None);
+            return;
+        };
+        let size = block_size(DATAGRAM);
+        let Some(sender) = self.registration.transfer(list.len(), size, is_changed) else {
+            self.registration_failed(shared, now, Some(Code::REQUEST_ENTITY_INCOMPLETE), None);
             return;
         };
         let method = if due == Due::Deregister {
@@ -193,7 +209,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 }
                 .write_options(writer, version);
             }
-            writer.payload(list);
+            sender.write(list, writer);
         };
         match self
             .coap
@@ -202,7 +218,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             Ok(sent) if options.is_err() => {
                 let exchange = sent.exchange;
                 self.coap.cancel(exchange);
-                self.registration_failed(shared, now, Some(Code::BAD_REQUEST));
+                self.registration_failed(shared, now, Some(Code::BAD_REQUEST), None);
             }
             Ok(sent) => {
                 let length = sent.bytes.len();
@@ -213,7 +229,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 self.exchange = Some(sent.exchange);
             }
             Err(_) => {
-                self.registration_failed(shared, now, Some(Code::REQUEST_ENTITY_TOO_LARGE));
+                self.registration_failed(shared, now, Some(Code::REQUEST_ENTITY_TOO_LARGE), None);
             }
         }
     }
@@ -224,6 +240,19 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         now: Instant,
         message: &Message<'_>,
     ) {
+        let sent = self
+            .registration
+            .transfer_mut()
+            .map_or(Block1Sent::Done, |sender| sender.on_response(message));
+        match sent {
+            Block1Sent::Next => return self.registration.block_taken(),
+            Block1Sent::Done => {}
+            // The server mixes blocks up, or loses them again and again.
+            Block1Sent::Failed(_) => {
+                let code = Some(Code::REQUEST_ENTITY_INCOMPLETE);
+                return self.registration_failed(shared, now, code, None);
+            }
+        }
         let code = message.code;
         let server = self.id(shared);
         match self.registration.state() {
@@ -242,7 +271,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                         });
                     }
                     // 2.01 without a location cannot be updated.
-                    None => self.registration_failed(shared, now, Some(code)),
+                    None => self.registration_failed(shared, now, Some(code), None),
                 }
             }
             RegistrationState::Updating if code == Code::CHANGED => {
@@ -250,7 +279,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 shared.event(Event::Updated { server });
             }
             RegistrationState::Deregistering => self.deregistered(shared, now),
-            _ => self.registration_failed(shared, now, Some(code)),
+            _ => self.registration_failed(shared, now, Some(code), retry_after(message)),
         }
     }
 
@@ -277,6 +306,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         shared: &mut Shared<O, SERVERS, BODY, DATAGRAM>,
         now: Instant,
         code: Option<Code>,
+        retry_after: Option<Duration>,
     ) {
         let retry = shared
             .account(self.instance)
@@ -285,11 +315,17 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         match self.registration.state() {
             RegistrationState::Deregistering => self.deregistered(shared, now),
             RegistrationState::Updating => {
-                self.registration.update_failed(now, code, retry);
+                let is_busy = code == Some(Code::SERVICE_UNAVAILABLE);
+                let after = retry_after.unwrap_or(DEFAULT_MAX_AGE);
+                if !is_busy || !self.registration.update_postponed(now, after) {
+                    self.registration.update_failed(now, code, retry);
+                }
                 shared.event(Event::UpdateFailed { server, code });
             }
             _ => {
-                let failure = self.registration.register_failed(now, code, retry);
+                let failure = self
+                    .registration
+                    .register_failed(now, code, retry_after, retry);
                 let is_over = match failure {
                     Failure::Again => false,
                     Failure::RetryAt(_) => code.is_some_and(|code| code.class() == 4),

@@ -17,12 +17,15 @@ use crate::composite;
 use crate::log::{Entry, Head, Kind, Log, State};
 use crate::notify::{Flight, Leg};
 use crate::object::Objects;
+use crate::registration::{DEFAULT_MAX_AGE, retry_after};
 use crate::serve::carries;
 use crate::session::{Session, Shared};
 use crate::tree::{self, TreeTypes};
 
 /// Parts of one observation with an `hqmax` of their own; further ones are not stored.
 const PARTS: usize = 8;
+/// How often an overloaded server may put a Send off (5.03) before it has failed.
+const SEND_REFUSALS: u8 = 5;
 /// How long to wait for the answer to a Non-confirmable Send. Afterwards nobody knows.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -246,19 +249,21 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         Some(())
     }
 
-    /// The Send to be sent next; not while its answer would be mixed up with another.
+    /// When the next Send is to be sent; not while its answer would be mixed up with another, and
+    /// not before an overloaded server would like it.
     pub(crate) fn next_send<O: Objects, const SERVERS: usize, const BODY: usize>(
         &self,
         shared: &Shared<O, SERVERS, BODY, DATAGRAM>,
         log: &Log<[u8]>,
-    ) -> bool {
+    ) -> Option<Instant> {
         if let Some(flight) = &self.flight {
-            return flight.leg == Leg::Next;
+            return (flight.leg == Leg::Next).then_some(Instant::ZERO);
         }
         let server = self.id(shared);
         let is_waiting =
             |head: &Head| head.kind.is_send() && head.server == server && head.is_waiting();
-        !self.is_busy(shared) && log.find(is_waiting).is_some()
+        let sends = !self.is_busy(shared) && log.find(is_waiting).is_some();
+        sends.then_some(self.send_after)
     }
 
     /// Sends what is to be sent by Send: whatever waits and fits one message, or one block of what
@@ -271,7 +276,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         rng: &mut dyn Rng,
         to: SocketAddr,
     ) -> Option<()> {
-        if !self.next_send(shared, log) {
+        if self.next_send(shared, log).is_none_or(|at| at > now) {
             return None;
         }
         let server = self.id(shared);
@@ -385,12 +390,20 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             return;
         }
         self.flight = None;
+        let server = self.id(shared);
+        let is_flying = |head: &Head| head.server == server && head.is_flying;
+        if message.code == Code::SERVICE_UNAVAILABLE && self.send_refusals < SEND_REFUSALS {
+            // The same again when the server would like it (RFC 7252 §5.9.3.4).
+            self.send_refusals += 1;
+            self.send_after = now + retry_after(message).unwrap_or(DEFAULT_MAX_AGE);
+            log.for_each(is_flying, |log, at| log.set_flying(at, false));
+            return;
+        }
+        self.send_refusals = 0;
         let state = match message.code {
             Code::CHANGED if sent == Block1Sent::Done => State::Delivered,
             _ => State::Failed,
         };
-        let server = self.id(shared);
-        let is_flying = |head: &Head| head.server == server && head.is_flying;
         settle_first(log, usize::MAX, &is_flying, state, message.code.0);
         if message.code == Code::NOT_FOUND {
             // The server may have forgotten the device: the Update finds out, and then a Register

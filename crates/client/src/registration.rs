@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use dunlin_coap::{Code, Instant};
+use dunlin_coap::block::{Block1Sender, BlockSize};
+use dunlin_coap::{Code, Instant, Message, OptionNumber};
 use dunlin_lwm2m::Version;
 use heapless::Vec;
 
@@ -136,6 +137,19 @@ pub(crate) enum Listing {
     List,
 }
 
+/// How often a list that goes in blocks is begun anew because it, or a parameter beside it, has
+/// changed on its way.
+const MAX_CHANGES: u8 = 8;
+
+/// An object list on its way to the server, in blocks when it is long (RFC 7959 §2.5).
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    pub(crate) sender: Block1Sender,
+    /// The next block may be sent: the one before was taken.
+    is_due: bool,
+    changes: u8,
+}
+
 #[derive(Debug)]
 pub(crate) struct Registration {
     state: RegistrationState,
@@ -163,6 +177,7 @@ pub(crate) struct Registration {
     pub(crate) announced: Announced,
     /// As of the request on its way.
     pub(crate) offered: Announced,
+    transfer: Option<Transfer>,
 }
 
 impl Registration {
@@ -185,6 +200,7 @@ impl Registration {
             location: Location::default(),
             announced: Announced::default(),
             offered: Announced::default(),
+            transfer: None,
         }
     }
 
@@ -265,6 +281,7 @@ impl Registration {
         self.attempt = 1;
         self.sequence = 1;
         self.deregister = None;
+        self.transfer = None;
         self.state = RegistrationState::Waiting;
         self.due = Some(now);
         self.expires = None;
@@ -279,6 +296,7 @@ impl Registration {
         self.due = None;
         self.expires = None;
         self.deregister = None;
+        self.transfer = None;
     }
 
     /// Back from offline with a registration that the server still knows: an Update is due, and
@@ -286,6 +304,7 @@ impl Registration {
     pub(crate) fn resume(&mut self, now: Instant) {
         self.state = RegistrationState::Registered;
         self.due = Some(now);
+        self.transfer = None;
     }
 
     /// Back from offline without a registration: the attempts begin anew, unless the server is to
@@ -327,6 +346,7 @@ impl Registration {
             RegistrationState::Deregistering => self.state = RegistrationState::Registered,
             RegistrationState::Registering => {
                 self.state = RegistrationState::Waiting;
+                self.transfer = None;
                 self.due = Some(now);
             }
             RegistrationState::Idle
@@ -348,7 +368,7 @@ impl Registration {
             return Failure::Final;
         }
         let is_registered = self.is_registered();
-        let failure = self.back_off(now, retry);
+        let failure = self.back_off(now, None, retry);
         if is_registered && failure != Failure::Final {
             self.state = RegistrationState::Registered;
         }
@@ -401,6 +421,8 @@ impl Registration {
 
     pub(crate) fn due(&self, now: Instant) -> Option<Due> {
         match self.state {
+            RegistrationState::Registering if self.has_next_block() => Some(Due::Register),
+            RegistrationState::Updating if self.has_next_block() => Some(Due::Update),
             RegistrationState::Registered if self.deregister.is_some() => Some(Due::Deregister),
             RegistrationState::Waiting if self.due.is_some_and(|due| due <= now) => {
                 Some(Due::Register)
@@ -420,14 +442,64 @@ impl Registration {
     /// When [`Registration::due`] changes by time alone.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         match self.state {
+            RegistrationState::Registering | RegistrationState::Updating
+                if self.has_next_block() =>
+            {
+                Some(Instant::ZERO)
+            }
             RegistrationState::Registered if self.deregister.is_some() => Some(Instant::ZERO),
             RegistrationState::Waiting | RegistrationState::Registered => self.due,
             _ => None,
         }
     }
 
+    pub(crate) const fn has_next_block(&self) -> bool {
+        matches!(self.transfer, Some(Transfer { is_due: true, .. }))
+    }
+
+    /// The object list, of this length, is about to be sent, or the next block of it. One that has
+    /// changed, or goes with other parameters now, begins anew: the server puts only blocks of the
+    /// same request together (RFC 7959 §2.5). `None` when it changes again and again.
+    pub(crate) fn transfer(
+        &mut self,
+        length: usize,
+        size: BlockSize,
+        is_changed: bool,
+    ) -> Option<Block1Sender> {
+        let new = Transfer {
+            sender: Block1Sender::new(length, size),
+            is_due: false,
+            changes: 0,
+        };
+        let transfer = self.transfer.get_or_insert(new);
+        transfer.is_due = false;
+        if is_changed {
+            transfer.changes += 1;
+            transfer.sender = Block1Sender::new(length, size);
+        }
+        (transfer.changes <= MAX_CHANGES).then(|| transfer.sender.clone())
+    }
+
+    /// The list on its way, whose latest block was answered.
+    pub(crate) fn transfer_mut(&mut self) -> Option<&mut Block1Sender> {
+        self.transfer.as_mut().map(|transfer| &mut transfer.sender)
+    }
+
+    /// The next block follows.
+    pub(crate) fn block_taken(&mut self) {
+        if let Some(transfer) = &mut self.transfer {
+            transfer.is_due = true;
+        }
+    }
+
+    /// A request is sent, with other parameters or another list than before.
+    pub(crate) fn offered_anew(&mut self, offered: Announced) {
+        self.offered = offered;
+    }
+
     pub(crate) fn sent(&mut self, what: Due, offered: Announced) {
         self.offered = offered;
+        self.transfer = None;
         self.due = None;
         self.is_disabled = false;
         self.state = match what {
@@ -456,6 +528,7 @@ impl Registration {
         self.state = RegistrationState::Registered;
         self.attempt = 1;
         self.sequence = 1;
+        self.transfer = None;
         self.announced = self.offered;
         let lifetime = self.announced.lifetime;
         // 0 stands for infinite (object 1, version 1.2).
@@ -468,13 +541,17 @@ impl Registration {
         };
     }
 
-    /// Register was refused, or nobody answered (`code` is `None`).
+    /// Register was refused, or nobody answered (`code` is `None`). `retry_after` is when a server
+    /// that is overloaded would like to be asked again: it takes the place of the delay between two
+    /// attempts.
     pub(crate) fn register_failed(
         &mut self,
         now: Instant,
         code: Option<Code>,
+        retry_after: Option<Duration>,
         retry: Retry,
     ) -> Failure {
+        self.transfer = None;
         if let Some(then) = self.deregister {
             self.deregistered_as(now, then);
             return Failure::Final;
@@ -499,16 +576,20 @@ impl Registration {
         }
         self.version = self.preferred;
         self.listing = self.first_listing;
-        self.back_off(now, retry)
+        self.back_off(now, retry_after, retry)
     }
 
     /// When the next attempt follows (Core 1.2 §6.2.1.1).
-    fn back_off(&mut self, now: Instant, retry: Retry) -> Failure {
+    fn back_off(&mut self, now: Instant, retry_after: Option<Duration>, retry: Retry) -> Failure {
+        self.transfer = None;
         let delay = if self.attempt < retry.count {
             // Delay times 2^(attempt - 1), attempts counted from 1 (Core 1.2 §6.2.1.1).
             let exponent = self.attempt.saturating_sub(1).min(31);
             self.attempt += 1;
-            u64::from(retry.timer).saturating_mul(1 << exponent)
+            retry_after.map_or_else(
+                || u64::from(retry.timer).saturating_mul(1 << exponent),
+                |after| after.as_secs(),
+            )
         } else if self.sequence < retry.sequence_count
             && let Some(delay) = retry.sequence_delay
         {
@@ -525,6 +606,18 @@ impl Registration {
         let at = now + Duration::from_secs(delay.max(1));
         self.due = Some(at);
         Failure::RetryAt(at)
+    }
+
+    /// Update was answered 5.03: the registration stands, and the server says when to try again
+    /// (RFC 7252 §5.9.3.4). `false` when the registration will have ended by then.
+    pub(crate) fn update_postponed(&mut self, now: Instant, after: Duration) -> bool {
+        let again = now + after;
+        let is_in_time = self.expires.is_none_or(|expires| again < expires);
+        if is_in_time && self.deregister.is_none() {
+            self.resume(again);
+            return true;
+        }
+        false
     }
 
     /// Update was refused, or nobody answered: the registration is regarded as lost, and a new
@@ -571,3 +664,17 @@ pub(crate) fn update_after(lifetime: u32) -> Duration {
     let margin = (lifetime / 10).max(MAX_TRANSMIT_WAIT).min(lifetime / 2);
     lifetime - margin
 }
+
+/// When an overloaded server would like to be asked again: Max-Age of a 5.03 (RFC 7252 §5.9.3.4),
+/// within a day; `None` when it does not say.
+pub(crate) fn retry_after(message: &Message<'_>) -> Option<Duration> {
+    const LONGEST: u32 = 86_400;
+    if message.code != Code::SERVICE_UNAVAILABLE {
+        return None;
+    }
+    let seconds = message.uint(OptionNumber::MAX_AGE)?;
+    Some(Duration::from_secs(seconds.clamp(1, LONGEST).into()))
+}
+
+/// Max-Age of a message that does not tell it (RFC 7252 §5.10.5).
+pub(crate) const DEFAULT_MAX_AGE: Duration = Duration::from_secs(60);

@@ -306,7 +306,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         body: Payload<'_>,
     ) -> Result<(), Code> {
         let requester = self.requester(shared);
-        let has = |path: &Path| requester.offers(path) == Offer::Whole;
+        let has = |path: &Path| requester.offers(path);
         shared.rendered = None;
         tree::write(
             &mut shared.tree,

@@ -175,6 +175,9 @@ pub(crate) struct Session<const OBSERVATIONS: usize, const ATTRIBUTES: usize, co
     pub(crate) observations: Observations<OBSERVATIONS>,
     /// The confirmable report on its way.
     pub(crate) flight: Option<Flight>,
+    /// No Send goes out before, because the server was overloaded; and how often it has said so.
+    pub(crate) send_after: Instant,
+    pub(crate) send_refusals: u8,
     pub(crate) attributes: AttributeTable<ATTRIBUTES>,
     /// When the last message was sent or received.
     pub(crate) last_traffic: Option<Instant>,
@@ -205,6 +208,8 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             exchange: None,
             observations: Observations::new(),
             flight: None,
+            send_after: Instant::ZERO,
+            send_refusals: 0,
             attributes: AttributeTable::new(),
             last_traffic: None,
             receiver: Block1Receiver::new(BlockLimits::body(body)),

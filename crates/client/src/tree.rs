@@ -6,6 +6,7 @@ use dunlin_lwm2m::definition::{ObjectDefinition, Range, ResourceDefinition, Reso
 use dunlin_lwm2m::operation::{Payload, WriteMode};
 use dunlin_lwm2m::{Level, MAX_ID, ObjectLink, Path, Record, Value, Version, format};
 
+use crate::access::Offer;
 use crate::object::{FieldError, Instance, Object, Objects, typed};
 
 /// Objects that no server may touch over device management (Core 1.2 §6.3; Table 6.7-3).
@@ -45,8 +46,8 @@ pub(crate) fn find_mut(objects: &mut dyn Objects, id: u16) -> Option<&mut dyn Ob
     objects.object_mut(position)
 }
 
-/// Whether the version of the requesting server has what is at a path.
-pub(crate) type Has<'a> = &'a dyn Fn(&Path) -> bool;
+/// What the version of the requesting server has at a path.
+pub(crate) type Has<'a> = &'a dyn Fn(&Path) -> Offer;
 
 /// Gives readers the types of the objects at hand.
 pub(crate) struct TreeTypes<'a>(pub(crate) &'a dyn Objects);
@@ -403,10 +404,12 @@ pub(crate) fn write(
     let mut count = 0_u32;
     for_each_record(objects, path, body, scratch, &mut |record| {
         count += 1;
-        if !has(&record.path) {
-            return Ok(());
+        match has(&record.path) {
+            Offer::Whole => check_record(objects, path, record, Purpose::Write).map(|_| ()),
+            // A resource without operations is not writable (Core 1.1 §6.3.3).
+            Offer::Untouchable => Err(Code::METHOD_NOT_ALLOWED),
+            Offer::Absent => Ok(()),
         }
-        check_record(objects, path, record, Purpose::Write).map(|_| ())
     })?;
     if count == 0 && path.level() >= Level::Resource {
         return Err(Code::BAD_REQUEST);
@@ -415,10 +418,12 @@ pub(crate) fn write(
     let object = find_mut(objects, object_id).ok_or(Code::NOT_FOUND)?;
     let definition = object.definition();
     object.transaction(instance_id, &mut |instance| {
+        let before = Incomplete::of(definition, instance);
         if mode == WriteMode::Replace {
             clear(definition, instance, path, has);
         }
-        apply(definition, instance, &types, path, body, has, scratch)
+        apply(definition, instance, &types, path, body, has, scratch)?;
+        before.check(definition, instance)
     })
 }
 
@@ -469,9 +474,10 @@ pub(crate) fn create(
             &types,
             &path,
             body,
-            &|_| true,
+            &|_| Offer::Whole,
             scratch,
-        )
+        )?;
+        Incomplete::NONE.check(definition, instance)
     })?;
     Ok((created, id.is_none()))
 }
@@ -557,7 +563,8 @@ fn clear(definition: &ObjectDefinition, instance: &mut dyn Instance, path: &Path
             .is_some_and(|resource| resource.operations.is_writable());
         let is_had = path
             .instance_id()
-            .is_none_or(|instance| has(&Path::resource(definition.id, instance, *id)));
+            .map(|instance| has(&Path::resource(definition.id, instance, *id)))
+            .is_none_or(|offer| offer == Offer::Whole);
         if is_target
             && is_writable
             && is_had
@@ -588,7 +595,7 @@ fn apply(
             .is_some_and(|resource| resource.operations.is_writable());
         let Some(field) = instance
             .field_mut(id)
-            .filter(|_| is_writable && has(&record.path))
+            .filter(|_| is_writable && has(&record.path) == Offer::Whole)
         else {
             return Ok(());
         };
@@ -608,31 +615,63 @@ fn apply(
         last = Some(id);
         Ok(())
     })?;
-    if let Some(last) = last {
-        instance.written(last)?;
+    match last {
+        Some(last) => instance.written(last),
+        None => Ok(()),
     }
-    check_complete(definition, instance)
 }
 
-/// A mandatory multiple resource keeps at least its container; a writable one, an instance
-/// (Core 1.2 §D.1).
-pub(crate) fn check_complete(
-    definition: &ObjectDefinition,
-    instance: &dyn Instance,
-) -> Result<(), Code> {
-    let is_complete = instance.resources().iter().all(|id| {
-        definition.resource(*id).is_none_or(|resource| {
-            !(resource.mandatory && resource.multiple && resource.operations.is_writable())
-                || instance
-                    .field(*id)
-                    .is_some_and(|field| field.get(0).is_some())
-        })
-    });
-    if is_complete {
-        Ok(())
-    } else {
-        Err(Code::BAD_REQUEST)
+/// Mandatory multiple resources that are empty, by their place in the instance. Such a resource
+/// keeps at least its container; a writable one, an instance (Core 1.2 §D.1). One that is empty
+/// already is no reason to refuse a write of something else.
+#[derive(Clone, Copy)]
+pub(crate) struct Incomplete(u128);
+
+impl Incomplete {
+    /// None is empty.
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) fn of(definition: &ObjectDefinition, instance: &dyn Instance) -> Self {
+        let places = instance.resources().iter().enumerate();
+        let empty = places.filter(|(_, id)| is_incomplete(definition, instance, **id));
+        Self(empty.fold(0, |all, (place, _)| all | bit(place)))
     }
+
+    /// Whether no other has become empty.
+    pub(crate) fn check(
+        self,
+        definition: &ObjectDefinition,
+        instance: &dyn Instance,
+    ) -> Result<(), Code> {
+        let mut places = instance.resources().iter().enumerate();
+        let has_lost = places.any(|(place, id)| {
+            self.0 & bit(place) == 0 && is_incomplete(definition, instance, *id)
+        });
+        if has_lost {
+            Err(Code::BAD_REQUEST)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// No bit stands for what lies beyond: it is judged always.
+fn bit(place: usize) -> u128 {
+    u32::try_from(place)
+        .ok()
+        .and_then(|place| 1_u128.checked_shl(place))
+        .unwrap_or(0)
+}
+
+fn is_incomplete(definition: &ObjectDefinition, instance: &dyn Instance, id: u16) -> bool {
+    definition.resource(id).is_some_and(|resource| {
+        resource.mandatory
+            && resource.multiple
+            && resource.operations.is_writable()
+            && instance
+                .field(id)
+                .is_none_or(|field| field.get(0).is_none())
+    })
 }
 
 /// Delete: an instance, or a resource instance (1.2).

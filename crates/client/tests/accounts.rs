@@ -3,7 +3,7 @@
 mod common;
 
 use common::several::{Several, address};
-use common::{ask, get, put};
+use common::{ask, get, post, put};
 use dunlin_client::objects::Server;
 use dunlin_client::{AccountError, Code, Config, Event, RegistrationState, Version};
 use dunlin_coap::Type;
@@ -151,7 +151,7 @@ fn what_is_attached_to_a_deleted_instance_goes_for_all() {
         assert!(!update.text().contains("</3303/0>"), "{}", update.text());
         several.answer(id, &update, Code::CHANGED, &[]);
     }
-    let create = common::post("/3303", 11542, &common::hex("00 00"));
+    let create = post("/3303", 11542, &common::hex("00 00"));
     // An empty Create: instance 0 without resources.
     let created = several.code(2, &create);
     assert_eq!(created, "2.01");
@@ -309,6 +309,32 @@ fn alternate_apn_links_came_with_1_2() {
         assert_eq!([written, read.code.to_string()], codes, "{version}");
         if version == Version::V1_2 {
             assert_eq!(read.text(), "3:0");
+        }
+    }
+}
+
+/// A Write of the whole instance is refused for a resource that has no operation (Core 1.1 §6.3.3:
+/// every resource must be writable), and ignores one that the version does not have.
+#[test]
+fn a_write_of_an_instance_does_not_pass_over_resources_without_operation() {
+    for (version, code, priority) in [
+        (Version::V1_0, "2.04", Some(3)),
+        (Version::V1_1, "4.05", Some(3)),
+        (Version::V1_2, "2.04", Some(4)),
+    ] {
+        for method in [post, put] {
+            let mut account = Server::new(1);
+            account.retry_count = Some(3);
+            let mut several = Several::new(config(version), [account]);
+            several.register(&[1]);
+            // Lifetime and Communication Retry Count.
+            let body = [0xC1, 1, 60, 0xC1, 17, 4];
+            let got = several.code(1, &method("/1/0", 11542, &body));
+            assert_eq!(got, code, "{version}");
+            let server = several.client.account(1).unwrap().server();
+            assert_eq!(server.retry_count, priority, "{version}");
+            let lifetime = if code == "2.04" { 60 } else { 86_400 };
+            assert_eq!(server.lifetime, lifetime, "{version}");
         }
     }
 }

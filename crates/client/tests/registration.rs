@@ -351,12 +351,12 @@ fn a_lost_registration_is_made_again() {
         world.answer_created(&register);
         assert_eq!(world.client.state(), RegistrationState::Registered);
     }
-    // A server in trouble is given time.
+    // A server in trouble is given time (one that is overloaded: `overload.rs`).
     let mut world = World::registered(Version::V1_1);
     world.client.update(world.now);
     world.poll();
     let update = world.take();
-    world.answer_with(&update, Code::SERVICE_UNAVAILABLE);
+    world.answer_with(&update, Code::INTERNAL_SERVER_ERROR);
     world.assert_silent();
     world.seconds(60);
     assert_eq!(world.take().path(), "/rd");

@@ -210,8 +210,10 @@ pub(super) struct Observation {
     pub(super) observed: Observed,
     pub(super) state: WishState,
     pub(super) need: Need,
-    /// No answer came: to be tried again when the device speaks.
+    /// No answer came, or one that may be another soon: to be tried again at the next Update.
     pub(super) retry: bool,
+    /// Answers of the latter kind since the device last observed it.
+    pub(super) put_off: u8,
     pub(super) token: Option<Token>,
     pub(super) accept: Option<ContentFormat>,
     /// The path list of an Observe-Composite as it was sent.
@@ -233,6 +235,7 @@ impl Observation {
             state: WishState::Pending,
             need,
             retry: false,
+            put_off: 0,
             token: None,
             accept: None,
             list: None,
@@ -271,6 +274,16 @@ impl Observation {
         self.need = first_need(&self.observed);
         self.retry = false;
         self.partial = None;
+    }
+
+    /// The device cannot observe it now: its table may be full of observations that nobody wants
+    /// any more, because the request to cancel one was lost. The next notification of that is reset
+    /// and makes room, so it is tried again; not for ever.
+    pub(super) fn put_off(&mut self, why: String) {
+        const TIMES: u8 = 5;
+        self.put_off = self.put_off.saturating_add(1);
+        let retry = self.put_off <= TIMES;
+        self.fail(why, retry);
     }
 
     pub(super) fn fail(&mut self, why: String, retry: bool) {

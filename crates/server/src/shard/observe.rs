@@ -153,6 +153,9 @@ impl Shard {
         wish: u64,
         answer: &Answer<'_>,
     ) {
+        if answer.code.class() == 5 && answer.code != Code::NOT_IMPLEMENTED {
+            return self.observation_put_off(index, wish, refused(answer));
+        }
         if answer.code != Code::CONTENT {
             return self.observation_failed(index, wish, refused(answer), false);
         }
@@ -163,9 +166,10 @@ impl Shard {
             // A plain answer: the value, but no observation (RFC 7641 §3.1).
             self.reported(now, index, wish, answer.format, answer.payload);
             let why = "the device answered, but does not observe this path".to_owned();
-            return self.observation_failed(index, wish, why, false);
+            return self.observation_put_off(index, wish, why);
         };
         observation.reported = now;
+        observation.put_off = 0;
         observation.freshness.restart();
         observation.freshness.is_newer(number, now);
         observation.state = WishState::Active;
@@ -230,6 +234,13 @@ impl Shard {
     pub(super) fn observation_failed(&mut self, index: u32, wish: u64, why: String, retry: bool) {
         if let Some(observation) = self.observation(index, wish) {
             observation.fail(why, retry);
+            self.counters.observation_failures += 1;
+        }
+    }
+
+    fn observation_put_off(&mut self, index: u32, wish: u64, why: String) {
+        if let Some(observation) = self.observation(index, wish) {
+            observation.put_off(why);
             self.counters.observation_failures += 1;
         }
     }

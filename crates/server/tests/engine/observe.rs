@@ -527,6 +527,55 @@ fn wishes_are_bounded_and_made_at_a_pace() {
     assert_eq!(made, 29);
 }
 
+/// The device's table is full of an observation whose cancellation was lost. It answers without
+/// Observe until a notification of that is reset; then there is room.
+#[test]
+fn a_device_without_room_is_asked_again_at_its_updates_for_a_while() {
+    let mut world = World::new();
+    let mut peer = Peer::new(1);
+    peer.register(&mut world, &["lt=86400", "lwm2m=1.1"], LIST);
+    world.sent.clear();
+    let full = (Code::CONTENT, &[TEXT][..]);
+    let busy = (Code::SERVICE_UNAVAILABLE, &[][..]);
+    let ask = |world: &mut World, peer: &mut Peer| {
+        let update = peer.update_message(&[]);
+        let mut sent = world.datagram(peer.address, &update);
+        assert_eq!(sent.remove(0).message().code, Code::CHANGED);
+        sent.pop()
+    };
+    world
+        .add_wish("dev-1", TEMPERATURE, Vec::new())
+        .expect("room");
+    let request = world.request();
+    let mut token = request.message().token.to_vec();
+    world.answer(&request, full.0, full.1, b"1");
+    for (code, options) in [busy, full] {
+        let request = ask(&mut world, &mut peer).expect("asked again");
+        // A new observation by a new token.
+        assert_ne!(request.message().token, token);
+        token = request.message().token.to_vec();
+        world.answer(&request, code, options, b"1");
+        assert!(matches!(state(&mut world, "dev-1"), WishState::Failed(_)));
+    }
+    let request = ask(&mut world, &mut peer).expect("asked again");
+    accept(&mut world, &request, 1, b"1");
+    assert_eq!(state(&mut world, "dev-1"), WishState::Active);
+    assert!(ask(&mut world, &mut peer).is_none(), "it observes");
+
+    // One that never has room is asked five times more, and again after it registers.
+    let path = Path::resource(3, 0, 9);
+    world.add_wish("dev-1", path, Vec::new()).expect("room");
+    let request = world.request();
+    world.answer(&request, full.0, full.1, b"1");
+    for _ in 0..5 {
+        let request = ask(&mut world, &mut peer).expect("asked again");
+        world.answer(&request, full.0, full.1, b"1");
+    }
+    assert!(ask(&mut world, &mut peer).is_none(), "not for ever");
+    let register = peer.register_message(&["lt=86400", "lwm2m=1.1"], LIST);
+    assert_eq!(world.datagram(peer.address, &register).len(), 2);
+}
+
 /// A CON notification of which no copy arrived ends the observation at the device, and nobody
 /// tells the server (RFC 7641 §4.5). Silence beyond `pmax`, or beyond a day, gives it away.
 #[test]

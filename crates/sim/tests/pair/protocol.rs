@@ -64,6 +64,8 @@ struct Run {
     outcomes: Vec<String>,
     wishes: Vec<u64>,
     repetitions: usize,
+    /// Those of executions.
+    executed_again: usize,
 }
 
 /// What stood in the device before a request.
@@ -100,6 +102,7 @@ impl Run {
             outcomes: Vec::new(),
             wishes: Vec::new(),
             repetitions: 0,
+            executed_again: 0,
         }
     }
 
@@ -288,6 +291,7 @@ impl Run {
                 | OperateError::Unknown,
             ) => {
                 self.repetitions += 1;
+                self.executed_again += usize::from(request.kind == "Execute");
                 // Creations are not repeatable: somebody has to look.
                 let created = now
                     .instances
@@ -419,6 +423,7 @@ impl Run {
             // Longer than any pmin and pmax.
             self.pair.seconds(70);
         }
+        let mut executed_again = 0;
         let things = self.pair.devices[DEVICE].engine.objects();
         let mut device = format!("{:?}", things.temperature);
         for (id, bench) in things.bench.iter() {
@@ -430,6 +435,7 @@ impl Run {
                     different.push(*run);
                 }
             }
+            executed_again += runs.len() - different.len();
             let (number, name) = (bench.number, &bench.name);
             let blob = (bench.blob.len(), bench.blob.iter().max());
             let (numbers, float, boolean) = (&bench.numbers, bench.float, bench.boolean);
@@ -438,6 +444,12 @@ impl Run {
                 "\n{id}: {number} {name:?} {blob:?} {numbers:?} {float} {boolean} {different:?}"
             );
         }
+        // What was asked for once is not done twice: only who asks again may have it done again.
+        assert!(
+            executed_again <= self.executed_again,
+            "{executed_again} executions too many, {} repeated: {device}",
+            self.executed_again
+        );
         let paths = OBSERVABLE.into_iter().chain([BENCH, INSTANCE]);
         let attributes = paths
             .map(|path| {
