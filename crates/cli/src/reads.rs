@@ -29,7 +29,7 @@ pub(crate) fn measure(
     // Threads inherit the CPU of the one that starts them.
     pin_to_cpu(server_cpu)?;
     let server = Server::start(ServerConfig {
-        coap: "127.0.0.1:0".parse()?,
+        coap: Some("127.0.0.1:0".parse()?),
         shards: 1,
         data: None,
         ..ServerConfig::default()
@@ -37,7 +37,7 @@ pub(crate) fn measure(
     pin_to_cpu(load_cpu)?;
     let server = server?;
     let mut storm = Storm::new(StormOptions {
-        target: server.coap_address(),
+        target: server.coap_address().context("it listens")?,
         devices,
         ports: PORTS,
         ..StormOptions::default()

@@ -111,7 +111,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     };
     let server = Server::start(ServerConfig {
         models: Arc::new(models),
-        coap: args.coap,
+        coap: Some(args.coap),
         shards: args.shards.map_or(0, usize::from),
         data: (!args.memory).then(|| args.data.clone()),
         pin: args.pin,
@@ -163,9 +163,9 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
         args.http_host.clone(),
         wait_for(stopped),
     ));
-    let mut demo =
-        demo::spawn(args.demo, server.coap_address()).context("starting the demo devices")?;
-    announce(args, server.coap_address(), http_address);
+    let coap = server.coap_address().unwrap_or(args.coap);
+    let mut demo = demo::spawn(args.demo, coap).context("starting the demo devices")?;
+    announce(args, coap, http_address);
 
     let mut outcome = Ok(());
     tokio::select! {

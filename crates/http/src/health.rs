@@ -23,8 +23,11 @@ pub(crate) struct HealthDto {
     status: String,
     /// Version of the server.
     version: &'static str,
-    /// Where the server listens for CoAP, as in `127.0.0.1:5683`.
-    coap: String,
+    /// Where the server listens for CoAP without security, as in `127.0.0.1:5683`; null when it does
+    /// not.
+    coap: Option<String>,
+    /// Where the server listens for CoAP over DTLS, as in `127.0.0.1:5684`; null when it does not.
+    coaps: Option<String>,
     /// Devices registered now.
     devices: u64,
     /// Seconds since the start.
@@ -48,7 +51,8 @@ pub(crate) async fn health(
         Json(HealthDto {
             status: health.problem.unwrap_or_else(|| "ok".to_owned()),
             version: env!("CARGO_PKG_VERSION"),
-            coap: control.coap_address().to_string(),
+            coap: control.coap_address().map(|address| address.to_string()),
+            coaps: control.coaps_address().map(|address| address.to_string()),
             devices: stats.devices,
             uptime_seconds: health.uptime.as_secs_f64(),
         }),

@@ -1,5 +1,7 @@
 //! The trace of a device: its latest messages, explained or as a capture file.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -53,6 +55,9 @@ pub(crate) struct OptionDto {
     /// Text, a number, or hexadecimal digits.
     value: String,
 }
+
+/// The port of `coap` (RFC 7252 §6.1): what Wireshark reads as CoAP.
+const DEFAULT_PORT: u16 = 5683;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -120,5 +125,12 @@ pub(crate) async fn capture(
             "attachment; filename=\"trace.pcap\"",
         ),
     ];
-    Ok((headers, pcap(app.control.coap_address(), &datagrams)).into_response())
+    // Messages of DTLS are shown as they were inside it, so the port is that of CoAP.
+    let server = app.control.coap_address();
+    let server = server.or_else(|| {
+        let coaps = app.control.coaps_address()?;
+        Some(SocketAddr::new(coaps.ip(), DEFAULT_PORT))
+    });
+    let server = server.unwrap_or((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT).into());
+    Ok((headers, pcap(server, &datagrams)).into_response())
 }

@@ -25,8 +25,15 @@ struct Echo {
 }
 
 impl Service for Echo {
-    fn datagram(&mut self, _now: Instant, from: SocketAddr, bytes: &[u8], out: &mut Outgoing<'_>) {
-        out.send(from, bytes);
+    fn datagram(
+        &mut self,
+        _now: Instant,
+        socket: usize,
+        from: SocketAddr,
+        bytes: &[u8],
+        out: &mut Outgoing<'_>,
+    ) {
+        out.send(socket, from, bytes);
     }
 
     fn turn(
@@ -69,7 +76,7 @@ impl EchoServer {
                         // Both only make it faster.
                         let _ = pin_to_cpu(cpu).and_then(|()| socket.steer_to(cpu));
                     }
-                    drive(&socket, &thread_waker, &Clock::new(), &mut echo);
+                    drive(&[socket], &thread_waker, &Clock::new(), &mut echo);
                 })?;
             server.threads.push((waker, thread));
         }

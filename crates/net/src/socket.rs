@@ -124,6 +124,52 @@ impl AsRawFd for UdpSocket {
     }
 }
 
+/// At which of several sockets something waits.
+pub(crate) struct Readiness {
+    /// Of the sockets in their order, and of the waker.
+    entries: Vec<libc::pollfd>,
+}
+
+impl Readiness {
+    /// As long as nobody has looked, something may wait at all of them.
+    pub(crate) fn new(sockets: &[UdpSocket], waker: &Waker) -> Self {
+        let descriptors = sockets.iter().map(AsRawFd::as_raw_fd);
+        let mut readiness = Self {
+            entries: descriptors
+                .chain([waker.as_raw_fd()])
+                .map(readable)
+                .collect(),
+        };
+        readiness.assume_all();
+        readiness
+    }
+
+    /// Something may wait at all of them.
+    pub(crate) fn assume_all(&mut self) {
+        for entry in &mut self.entries {
+            entry.revents = libc::POLLIN;
+        }
+    }
+
+    /// Whether something may wait at the socket of this number.
+    pub(crate) fn is_ready(&self, socket: usize) -> bool {
+        self.entries
+            .get(socket)
+            .is_some_and(|entry| entry.revents != 0)
+    }
+
+    /// Sleeps until a datagram waits, `waker` wakes, or `timeout` is over.
+    pub(crate) fn wait(&mut self, waker: &Waker, timeout: Option<Duration>) {
+        for entry in &mut self.entries {
+            entry.revents = 0;
+        }
+        let ready = poll(&mut self.entries, timeout);
+        if ready && self.entries.last().is_some_and(|entry| entry.revents != 0) {
+            waker.drain();
+        }
+    }
+}
+
 /// Sleeps until the socket takes more, at most so long.
 pub(crate) fn wait_writable(socket: &UdpSocket, millis: i32) {
     let mut entries = [libc::pollfd {

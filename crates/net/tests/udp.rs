@@ -148,13 +148,14 @@ fn drive_survives_icmp_and_keeps_time() {
         fn datagram(
             &mut self,
             now: Instant,
+            socket: usize,
             from: SocketAddr,
             bytes: &[u8],
             out: &mut Outgoing<'_>,
         ) {
             self.seen.insert(bytes.to_vec());
             self.deadline = Some(now + Duration::from_millis(30));
-            out.send(from, b"to a closed port");
+            out.send(socket, from, b"to a closed port");
         }
 
         fn turn(
@@ -185,7 +186,7 @@ fn drive_survives_icmp_and_keeps_time() {
             woken: 0,
             fired: false,
         };
-        drive(&socket, &loop_waker, &Clock::new(), &mut probe);
+        drive(&[socket], &loop_waker, &Clock::new(), &mut probe);
         (probe.seen, probe.fired)
     });
     for round in 0..50u8 {
@@ -200,4 +201,69 @@ fn drive_survives_icmp_and_keeps_time() {
     let (seen, fired) = thread.join().unwrap();
     assert_eq!(seen.len(), 51);
     assert!(fired, "the deadline was missed");
+}
+
+/// What floods one socket does not keep the other from its turn, and each answers for itself.
+#[test]
+fn a_loop_serves_two_sockets() {
+    struct Two {
+        counts: [usize; 2],
+    }
+    impl Service for Two {
+        fn datagram(
+            &mut self,
+            _now: Instant,
+            socket: usize,
+            from: SocketAddr,
+            bytes: &[u8],
+            out: &mut Outgoing<'_>,
+        ) {
+            self.counts[socket] += 1;
+            out.send(socket, from, bytes);
+            out.send(2, from, b"no such socket");
+        }
+
+        fn turn(
+            &mut self,
+            _now: Instant,
+            woken: bool,
+            out: &mut Outgoing<'_>,
+        ) -> ControlFlow<(), Option<Instant>> {
+            if woken {
+                let all = self.counts.iter().sum::<usize>() as u64;
+                assert_eq!((out.counters().received, out.counters().sent), (all, all));
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(None)
+        }
+    }
+    let sockets = [(); 2].map(|()| UdpSocket::bind(LOOPBACK.parse().unwrap()).unwrap());
+    let addresses = [0, 1].map(|index: usize| sockets[index].local_address());
+    let flooder = peer(LOOPBACK);
+    for number in 0..3 * BATCH {
+        flooder.send_to(&[number as u8], addresses[0]).unwrap();
+    }
+    let quiet = peer(LOOPBACK);
+    quiet.send_to(b"first", addresses[1]).unwrap();
+    let waker = Waker::new().unwrap();
+    let loop_waker = waker.clone();
+    let thread = std::thread::spawn(move || {
+        let mut two = Two { counts: [0; 2] };
+        drive(&sockets, &loop_waker, &Clock::new(), &mut two);
+        two.counts
+    });
+    for expected in [&b"first"[..], b"second"] {
+        let mut buffer = [0; 16];
+        let (count, from) = quiet.recv_from(&mut buffer).unwrap();
+        assert_eq!((&buffer[..count], from), (expected, addresses[1]));
+        quiet.send_to(b"second", addresses[1]).unwrap();
+    }
+    for _ in 0..3 * BATCH {
+        let (_, from) = flooder.recv_from(&mut [0; 16]).unwrap();
+        assert_eq!(from, addresses[0]);
+    }
+    let mut buffer = [0; 16];
+    quiet.recv_from(&mut buffer).unwrap();
+    waker.wake();
+    assert_eq!(thread.join().unwrap(), [3 * BATCH, 3]);
 }

@@ -19,6 +19,7 @@ async fn health_is_told() {
             "status": "ok",
             "version": env!("CARGO_PKG_VERSION"),
             "coap": world.coap().to_string(),
+            "coaps": null,
             "devices": 1,
             "uptimeSeconds": null,
         })

@@ -28,7 +28,7 @@ impl World {
 
     pub fn with(config: ServerConfig) -> Self {
         let server = Server::start(ServerConfig {
-            coap: SocketAddr::from(([127, 0, 0, 1], 0)),
+            coap: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             shards: 2,
             ..config
         })
@@ -40,7 +40,7 @@ impl World {
     }
 
     pub fn coap(&self) -> SocketAddr {
-        self.server.coap_address()
+        self.server.coap_address().expect("it listens")
     }
 
     pub fn api(&self) -> Api {

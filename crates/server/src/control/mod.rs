@@ -70,7 +70,8 @@ pub(crate) struct Shared {
     pub(crate) files: Arc<Files>,
     pub(crate) firmware: FirmwareService,
     pub(crate) credentials: CredentialService,
-    pub(crate) coap: SocketAddr,
+    pub(crate) coap: Option<SocketAddr>,
+    pub(crate) coaps: Option<SocketAddr>,
     pub(crate) started: Instant,
     pub(crate) next_id: AtomicU64,
     pub(crate) waiters: Arc<Waiters>,
@@ -341,9 +342,14 @@ impl Control {
         self.shared.bus.publish(&mut vec![happened]);
     }
 
-    /// Where the server listens for CoAP.
-    pub fn coap_address(&self) -> SocketAddr {
+    /// Where the server listens for CoAP without security, if it does.
+    pub fn coap_address(&self) -> Option<SocketAddr> {
         self.shared.coap
+    }
+
+    /// Where the server listens for CoAP over DTLS, if it does.
+    pub fn coaps_address(&self) -> Option<SocketAddr> {
+        self.shared.coaps
     }
 
     /// How the server is.

@@ -606,21 +606,30 @@ impl Run {
             return Err(OperateError::Invalid("the image is not loaded".to_owned()));
         };
         let files = &self.service.inner.files;
+        let device = self.control.device(&self.endpoint).await?;
+        let device = device.ok_or(OperateError::UnknownEndpoint)?;
+        // A device with DTLS fetches over it; what is offered is nobody else's business.
+        let coap = self.control.coap_address();
+        let coaps = self.control.coaps_address();
+        let (scheme, server) = match (device.security, coap, coaps) {
+            (Some(_), _, Some(coaps)) | (_, None, Some(coaps)) => ("coaps", coaps),
+            (_, Some(coap), _) => ("coap", coap),
+            (_, None, None) => return Err(OperateError::Overloaded),
+        };
         let host = match &self.service.inner.config.advertise {
             Some(host) => host.clone(),
-            None => {
-                let device = self.control.device(&self.endpoint).await?;
-                let device = device.ok_or(OperateError::UnknownEndpoint)?;
-                own_address(self.control.coap_address(), device.address)
-                    .map_err(|error| {
-                        let text = format!("the server's own address is not known: {error}");
-                        OperateError::Invalid(text)
-                    })?
-                    .to_string()
-            }
+            None => own_address(server, device.address)
+                .map_err(|error| {
+                    let text = format!("the server's own address is not known: {error}");
+                    OperateError::Invalid(text)
+                })?
+                .to_string(),
         };
         files.offer(&self.token, Arc::clone(offer));
-        Ok(format!("coap://{host}/fw/{}/{}", self.token, offer.name))
+        Ok(format!(
+            "{scheme}://{host}/fw/{}/{}",
+            self.token, offer.name
+        ))
     }
 }
 

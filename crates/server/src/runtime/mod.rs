@@ -23,6 +23,7 @@ use crate::credentials::{self, CredentialService, CredentialsConfig, KeyFileErro
 use crate::directory::Directory;
 use crate::files::Files;
 use crate::firmware::{FirmwareConfig, FirmwareService};
+use crate::peer::Socket;
 use crate::shard::{AWAKE_TIME, Limits, ObjectTypes, Shard, ShardConfig};
 use crate::store::writer::{Listener, WriterHandle};
 use crate::store::{MemoryStore, SqliteStore, Store, StoreError, Stored};
@@ -33,8 +34,10 @@ use worker::Worker;
 /// What a server is started with.
 #[derive(Clone)]
 pub struct ServerConfig {
-    /// Where to listen for CoAP over UDP; port 0 picks a free one.
-    pub coap: SocketAddr,
+    /// Where to listen for CoAP over UDP, without security; port 0 picks a free one. `None` does not.
+    pub coap: Option<SocketAddr>,
+    /// Where to listen for CoAP over DTLS; port 0 picks a free one. `None` does not.
+    pub coaps: Option<SocketAddr>,
     /// Number of shards (threads with a socket each); 0 is one for each CPU.
     pub shards: usize,
     /// Data folder; `None` keeps everything in memory only.
@@ -61,11 +64,12 @@ pub struct ServerConfig {
 }
 
 impl Default for ServerConfig {
-    /// A server on loopback, port 5683, in memory, one shard for each CPU, with the object
+    /// A server on loopback without security, port 5683, in memory, one shard for each CPU, with the object
     /// definitions that come with Dunlin.
     fn default() -> Self {
         Self {
-            coap: SocketAddr::from(([127, 0, 0, 1], 5683)),
+            coap: Some(SocketAddr::from(([127, 0, 0, 1], 5683))),
+            coaps: None,
             shards: 0,
             data: None,
             durable: true,
@@ -95,6 +99,7 @@ impl core::fmt::Debug for ServerConfig {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("ServerConfig")
             .field("coap", &self.coap)
+            .field("coaps", &self.coaps)
             .field("shards", &self.shards)
             .field("data", &self.data)
             .field("durable", &self.durable)
@@ -151,7 +156,8 @@ fn hint(error: &std::io::Error) -> String {
 /// A running server. Dropping it ends it as [`Server::shutdown`] does.
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddr,
+    coap: Option<SocketAddr>,
+    coaps: Option<SocketAddr>,
     control: Control,
     inboxes: Arc<[Inbox]>,
     bus: Arc<EventBus>,
@@ -226,15 +232,9 @@ impl Server {
             FirmwareService::open(config.firmware.clone(), folder, Arc::clone(&restored.files))
                 .map_err(StoreError::from)?;
 
-        let sockets = UdpSocket::bind_group(config.coap, usize::from(count)).map_err(|source| {
-            StartError::Bind {
-                address: config.coap,
-                source,
-            }
-        })?;
-        let address = sockets
-            .first()
-            .map_or(config.coap, UdpSocket::local_address);
+        let mut sockets = Sockets::new(count);
+        let coap = sockets.bind(Socket::Coap, config.coap)?;
+        let coaps = sockets.bind(Socket::Coaps, config.coaps)?;
         let inboxes = (0..count)
             .map(|_| Waker::new().map(Inbox::new))
             .collect::<Result<Arc<[Inbox]>, _>>()
@@ -256,13 +256,15 @@ impl Server {
             files: restored.files,
             firmware,
             credentials,
-            coap: address,
+            coap,
+            coaps,
             started: std::time::Instant::now(),
             next_id: std::sync::atomic::AtomicU64::new(1),
             waiters: Arc::clone(&waiters),
         });
         let mut server = Self {
-            address,
+            coap,
+            coaps,
             control,
             inboxes,
             bus,
@@ -272,7 +274,7 @@ impl Server {
             store: Some(thread),
         };
         let pinned = config.pin && count > 1 && usize::from(count) == cpus.len();
-        for ((index, socket), shard) in (0..).zip(sockets).zip(shards.drain(..)) {
+        for ((index, own), shard) in (0..).zip(sockets.of_shards).zip(shards.drain(..)) {
             let mut worker = Worker::new(
                 index,
                 shard,
@@ -280,6 +282,7 @@ impl Server {
                 server.writer.clone(),
                 Arc::clone(&server.bus),
                 Arc::clone(&waiters),
+                sockets.kinds.clone(),
             );
             let waker = server.inboxes[usize::from(index)].waker().clone();
             let cpu = cpus.get(usize::from(index)).copied().filter(|_| pinned);
@@ -287,18 +290,20 @@ impl Server {
                 .name(format!("shard-{index}"))
                 .spawn(move || {
                     if let Some(cpu) = cpu
-                        && let Err(error) = pin_to_cpu(cpu).and_then(|()| socket.steer_to(cpu))
+                        && let Err(error) = pin_to_cpu(cpu)
+                            .and_then(|()| own.iter().try_for_each(|socket| socket.steer_to(cpu)))
                     {
                         tracing::warn!(%error, cpu, "the shard is not bound to its CPU");
                     }
-                    drive(&socket, &waker, &clock, &mut worker);
+                    drive(&own, &waker, &clock, &mut worker);
                 })
                 // Dropping `server` ends the threads that run already.
                 .map_err(StartError::System)?;
             server.threads.push(thread);
         }
         tracing::info!(
-            %address,
+            ?coap,
+            ?coaps,
             shards = count,
             registrations = restored.registrations,
             wishes = restored.wishes,
@@ -308,9 +313,14 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens for CoAP.
-    pub fn coap_address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens for CoAP without security, if it does.
+    pub fn coap_address(&self) -> Option<SocketAddr> {
+        self.coap
+    }
+
+    /// Where it listens for CoAP over DTLS, if it does.
+    pub fn coaps_address(&self) -> Option<SocketAddr> {
+        self.coaps
     }
 
     /// The control plane's handle.
@@ -341,6 +351,39 @@ impl Drop for Server {
         if let Some(thread) = self.store.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// The sockets of all shards: one of each kind for each.
+struct Sockets {
+    kinds: Vec<Socket>,
+    of_shards: Vec<Vec<UdpSocket>>,
+}
+
+impl Sockets {
+    fn new(shards: u16) -> Self {
+        Self {
+            kinds: Vec::new(),
+            of_shards: (0..shards).map(|_| Vec::new()).collect(),
+        }
+    }
+
+    fn bind(
+        &mut self,
+        kind: Socket,
+        address: Option<SocketAddr>,
+    ) -> Result<Option<SocketAddr>, StartError> {
+        let Some(address) = address else {
+            return Ok(None);
+        };
+        let group = UdpSocket::bind_group(address, self.of_shards.len())
+            .map_err(|source| StartError::Bind { address, source })?;
+        let bound = group.first().map(UdpSocket::local_address);
+        for (own, socket) in self.of_shards.iter_mut().zip(group) {
+            own.push(socket);
+        }
+        self.kinds.push(kind);
+        Ok(bound)
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 
 fn config(shards: usize) -> ServerConfig {
     ServerConfig {
-        coap: "127.0.0.1:0".parse().unwrap(),
+        coap: Some("127.0.0.1:0".parse().unwrap()),
         shards,
         ..ServerConfig::default()
     }
@@ -13,7 +13,8 @@ fn config(shards: usize) -> ServerConfig {
 
 fn peer(server: &Server) -> Plain {
     let peer = Plain::bind("127.0.0.1:0").unwrap();
-    peer.connect(server.coap_address()).unwrap();
+    peer.connect(server.coap_address().expect("it listens"))
+        .unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     peer
 }

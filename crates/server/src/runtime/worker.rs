@@ -46,6 +46,8 @@ struct Ports {
     persisted: u64,
     durable: u64,
     overloaded: u64,
+    /// What the loop's sockets are, in their order.
+    sockets: Vec<Socket>,
 }
 
 impl Worker {
@@ -56,6 +58,7 @@ impl Worker {
         writer: WriterHandle,
         bus: Arc<EventBus>,
         waiters: Arc<Waiters>,
+        sockets: Vec<Socket>,
     ) -> Self {
         Self {
             shard,
@@ -73,6 +76,7 @@ impl Worker {
                 persisted: 0,
                 durable: 0,
                 overloaded: 0,
+                sockets,
             },
             stop_by: None,
         }
@@ -129,8 +133,17 @@ impl Worker {
 }
 
 impl Service for Worker {
-    fn datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], out: &mut Outgoing<'_>) {
-        let socket = Socket::Coap;
+    fn datagram(
+        &mut self,
+        now: Instant,
+        socket: usize,
+        from: SocketAddr,
+        bytes: &[u8],
+        out: &mut Outgoing<'_>,
+    ) {
+        let Some(&socket) = self.ports.sockets.get(socket) else {
+            return;
+        };
         let input = Input::Datagram {
             socket,
             from,
@@ -176,7 +189,12 @@ impl Ports {
     fn take(&mut self, mut outputs: Outputs<'_>, out: &mut Outgoing<'_>) {
         while let Some(output) = outputs.next() {
             match output {
-                Output::Transmit { to, bytes, .. } => out.send(to, bytes),
+                Output::Transmit { socket, to, bytes } => {
+                    let socket = self.sockets.iter().position(|own| *own == socket);
+                    if let Some(socket) = socket {
+                        out.send(socket, to, bytes);
+                    }
+                }
                 Output::Persist { sequence, change } => {
                     self.persisted = sequence;
                     self.changes.push(Change {
