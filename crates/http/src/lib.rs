@@ -116,6 +116,7 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
                 .routes(routes!(firmware::status, firmware::start, firmware::cancel))
                 .routes(routes!(credentials::list, credentials::create))
                 .routes(routes!(credentials::import))
+                .routes(routes!(credentials::own))
                 .routes(routes!(credentials::get, credentials::remove))
                 .routes(routes!(credentials::rotate))
                 .routes(routes!(trace::list))

@@ -3,6 +3,7 @@
 
 mod api;
 mod composite;
+mod credentials;
 mod firmware;
 mod observe;
 mod print;
@@ -195,6 +196,9 @@ pub(crate) enum Command {
     /// Firmware images, and bringing them to devices
     #[command(subcommand)]
     Firmware(firmware::Command),
+    /// Credentials of devices: list, add, rotate, remove, import
+    #[command(subcommand)]
+    Credentials(credentials::Command),
     /// Show the queue of a device: operations that wait until it is awake, and their results
     #[command(
         after_help = "Examples:\n  dunlin write demo-1 /1/0/1 120 --queue --ttl 86400\n  \
@@ -230,7 +234,10 @@ impl Command {
 pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
     let api = Api::new(&remote.api, remote.timeout, command.queueing());
     let (answer, print): (Value, fn(&Value) -> String) = match command {
-        Command::Devices { query, limit } => (devices(&api, query, limit)?, print::devices),
+        Command::Devices { query, limit } => (
+            all_pages(&api, "/devices", &pairs("q", query), limit)?,
+            print::devices,
+        ),
         Command::Show { endpoint } => (api.get(&api.device(&endpoint, ""), &[])?, print::device),
         Command::Read {
             endpoint,
@@ -314,6 +321,7 @@ pub(crate) fn run(remote: &Remote, command: Command) -> anyhow::Result<()> {
             (api.send("PUT", &url, &[], Some(&body))?, print::code)
         }
         Command::Firmware(command) => return firmware::run(&api, command, remote.json),
+        Command::Credentials(command) => return credentials::run(&api, remote, command),
         Command::Operations(args) => return queue::run(&api, remote, args),
         Command::Trace(args) => return trace::run(&api, &args, remote.json),
         Command::Sends { endpoint, limit } => {
@@ -368,15 +376,20 @@ fn absolute(path: &str) -> String {
     format!("/{}", path.trim_start_matches('/'))
 }
 
-/// Reads all pages up to `limit`.
-fn devices(api: &Api, query: Option<String>, limit: usize) -> anyhow::Result<Value> {
+/// Reads all pages of a list, up to `limit` items.
+fn all_pages(
+    api: &Api,
+    path: &str,
+    query: &[(&str, String)],
+    limit: usize,
+) -> anyhow::Result<Value> {
     let mut items = Vec::new();
     let mut cursor = None;
     loop {
-        let mut parameters = pairs("q", query.clone());
+        let mut parameters = query.to_vec();
         parameters.push(("limit", (limit - items.len()).clamp(1, 1000).to_string()));
         parameters.extend(pairs("cursor", cursor));
-        let mut page = api.get(&api.url("/devices"), &parameters)?;
+        let mut page = api.get(&api.url(path), &parameters)?;
         if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
             items.extend(more);
         }

@@ -38,7 +38,7 @@ pub(super) fn word(value: &Value) -> String {
 }
 
 /// Unix seconds as in `2026-11-18 11:06:40.5Z`.
-fn utc(value: &Value) -> String {
+pub(super) fn utc(value: &Value) -> String {
     moment(value, 1)
 }
 
@@ -74,7 +74,7 @@ fn moment(value: &Value, digits: u32) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{part:0width$}Z")
 }
 
-fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value[name].as_array().into_iter().flatten()
 }
 

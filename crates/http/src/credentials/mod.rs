@@ -4,6 +4,7 @@
 mod csv;
 mod dto;
 mod import;
+mod own;
 mod text;
 
 use axum::Json;
@@ -23,6 +24,7 @@ use crate::problem::Problem;
 
 use dto::{CredentialDto, CredentialListDto, NewDto, RotateDto};
 pub(crate) use import::*;
+pub(crate) use own::*;
 
 /// No cache may keep a key that is shown once.
 const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];

@@ -363,3 +363,36 @@ async fn a_name_with_a_credential_cannot_be_taken_without_security() {
         .await
         .refused(404, "No device is registered");
 }
+
+#[tokio::test]
+async fn the_public_key_of_the_server_is_told_and_the_private_one_is_not() {
+    let world = World::new();
+    let own = world.get("credentials/server").await.json(200);
+    let spki = own["publicKey"].as_str().unwrap();
+    assert!(spki.starts_with(&SPKI[..54]) && spki.len() == 182, "{spki}");
+    assert!(
+        own["publicKeyPem"]
+            .as_str()
+            .unwrap()
+            .starts_with("-----BEGIN PUBLIC KEY-----\n")
+    );
+    assert_eq!(own["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(own["certificates"], Value::Null);
+    let mut names: Vec<&String> = own.as_object().unwrap().keys().collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "certificates",
+            "createdAt",
+            "publicKey",
+            "publicKeyPem",
+            "sha256"
+        ]
+    );
+    let other = World::new().get("credentials/server").await.json(200);
+    assert_ne!(
+        other["publicKey"], own["publicKey"],
+        "each server has its own"
+    );
+}
