@@ -1,6 +1,8 @@
 //! DER (X.690 §10): a reader of tags and lengths that lends what it reads. Only the definite,
 //! shortest length is taken, and only tags below 31, which is all that X.509 and its keys use.
 
+/// `BOOLEAN`.
+pub(crate) const BOOLEAN: u8 = 0x01;
 /// `INTEGER`.
 pub(crate) const INTEGER: u8 = 0x02;
 /// `SEQUENCE`.
@@ -9,6 +11,16 @@ pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const OID: u8 = 0x06;
 /// `BIT STRING`.
 pub(crate) const BIT_STRING: u8 = 0x03;
+/// `OCTET STRING`.
+pub(crate) const OCTET_STRING: u8 = 0x04;
+/// `UTF8String`.
+pub(crate) const UTF8_STRING: u8 = 0x0C;
+/// `SET`.
+pub(crate) const SET: u8 = 0x31;
+/// `UTCTime`.
+pub(crate) const UTC_TIME: u8 = 0x17;
+/// `GeneralizedTime`.
+pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 
 /// Reads the elements of `bytes` one by one.
 #[derive(Clone, Copy)]

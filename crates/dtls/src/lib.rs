@@ -40,6 +40,7 @@ mod session;
 mod suite;
 #[doc(hidden)]
 pub mod testing;
+mod x509;
 
 pub use alert::{Alert, AlertClass};
 pub use client::{Client, ClientInput, ClientOutput, ClientOutputs};
@@ -56,3 +57,7 @@ pub use secret::Secret;
 pub use server::{Export, Server, ServerInput, ServerOutput, ServerOutputs};
 pub use session::{Identity, Limit, Reason, SessionId};
 pub use suite::{Cipher, KeyExchange, Suite};
+pub use x509::{
+    Certificate, CertificateError, CertificateUsage, ClientTrust, ExpectedServer, Matching,
+    NameSource, Verified, WallClock, certificates,
+};
