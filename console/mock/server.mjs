@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { Credentials } from "./credentials.mjs";
 import { definition, MockDevice } from "./devices.mjs";
 import { MODELS } from "./models.mjs";
 import { Work } from "./work.mjs";
@@ -93,6 +94,7 @@ class Refusal extends Error {
     this.body = { type: "about:blank", title, status, detail, ...(coapCode ? { coapCode } : {}) };
   }
 }
+const credentials = new Credentials((status, title, detail) => new Refusal(status, title, detail));
 const notFound = (path) => new Refusal(404, "Not found on the device", `The device has nothing at ${path}.`, "4.04");
 const notAllowed = (path, what) => new Refusal(405, "Method not allowed", `${path} cannot be ${what}. Look at its operations in the object's definition.`, "4.05");
 
@@ -139,6 +141,15 @@ async function api(request, response, url) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     return json(201, work.addImage(url.searchParams.get("name") ?? "image", Buffer.concat(chunks)));
+  }
+  if (parts[0] === "credentials") {
+    const body = request.method === "POST" ? await bodyOf(request) : null;
+    if (parts[1] === "server") return json(200, credentials.own());
+    if (parts[1] === "import") return json(200, credentials.import(body ?? ""));
+    if (parts[2] === "rotate") return json(200, credentials.create(body ?? {}, parts[1]));
+    if (request.method === "DELETE") return json(204, credentials.remove(parts[1]));
+    if (parts[1]) return json(200, credentials.get(parts[1]));
+    return request.method === "POST" ? json(201, credentials.create(body)) : json(200, credentials.page(url.searchParams));
   }
   if (parts[0] !== "devices") throw new Refusal(404, "No such page", "Look at /api/v1/openapi.json.");
   if (parts.length === 1) {

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { api } from "./api/client.ts";
 import { AutoIcon, MoonIcon, SunIcon } from "./components/icons.tsx";
+import { CredentialsPage } from "./credentials/page.tsx";
 import { DevicePage } from "./device/page.tsx";
 import { DevicesPage } from "./devices/page.tsx";
 import { EventsPage } from "./events/page.tsx";
@@ -10,6 +11,8 @@ import { theme } from "./lib/settings.ts";
 import { server } from "./lib/server.ts";
 import { linkState } from "./live/stream.ts";
 
+
+const NAMES = { devices: "Devices", events: "Events", credentials: "Credentials" };
 
 export function App() {
   const here = route.value;
@@ -21,7 +24,7 @@ export function App() {
     api.health().then((health) => (server.value = health), () => undefined);
   }, []);
   useEffect(() => {
-    const name = here.view === "device" ? here.endpoint : here.view === "events" ? "Events" : "Devices";
+    const name = here.view === "device" ? here.endpoint : NAMES[here.view];
     document.title = `${name} · Dunlin`;
     // A keyboard or screen reader user starts at the new page, not where the link was.
     if (!first.current) main.current?.focus({ preventScroll: true });
@@ -46,14 +49,19 @@ export function App() {
           <a href="#/events" aria-current={here.view === "events" ? "page" : undefined}>
             Events
           </a>
+          <a href="#/credentials" aria-current={here.view === "credentials" ? "page" : undefined}>
+            Credentials
+          </a>
         </nav>
-        <LinkState />
+        {/* Nothing there comes by the stream. */}
+        {here.view !== "credentials" && <LinkState />}
         <ThemeButton />
       </header>
       <main ref={main} tabIndex={-1}>
         {here.view === "device" && <DevicePage key={here.endpoint} endpoint={here.endpoint} object={here.object} tab={here.tab} />}
         {here.view === "devices" && <DevicesPage q={here.q} />}
         {here.view === "events" && <EventsPage />}
+        {here.view === "credentials" && <CredentialsPage q={here.q} />}
       </main>
       <footer class="bottom muted">
         Dunlin {server.value?.version} · <a href="api/v1/openapi.json">API</a> · <a href="metrics">Metrics</a>

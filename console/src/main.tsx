@@ -4,6 +4,7 @@ import "./style/base.css";
 import "./style/controls.css";
 import "./style/devices.css";
 import "./style/device.css";
+import "./style/credentials.css";
 import { App } from "./app.tsx";
 
 const root = document.getElementById("app");

@@ -1,6 +1,6 @@
 import type {
-  Attributes, Device, Done, FirmwareImage, FirmwareJob, Health, Link, LwRecord, Model, ModelSummary, Observation, Operation,
-  Page, ReadResult, Scalar, SentPack, TraceItem,
+  Attributes, Credential, Device, Done, FirmwareImage, FirmwareJob, Health, ImportReport, Link, LwRecord, Model, ModelSummary, NewCredential, Observation,
+  Operation, OwnKey, Page, ReadResult, Scalar, SentPack, TraceItem,
 } from "./types.ts";
 import { API, dataUrl, deviceUrl, query } from "../lib/path.ts";
 import { learnClock } from "../lib/clock.ts";
@@ -132,6 +132,15 @@ export const api = {
   startFirmware: async (ep: string, image: string, method: string, install: boolean) =>
     (await answer("POST", `${deviceUrl(ep)}/firmware`, { image, method, install })).json as FirmwareJob,
   stopFirmware: (ep: string) => call<null>("DELETE", `${deviceUrl(ep)}/firmware`),
+
+  credentials: (q: string, limit: number, cursor: string | null, signal?: AbortSignal) =>
+    call<Page<Credential>>("GET", `${API}/credentials${query({ q, limit, cursor })}`, undefined, signal),
+  addCredential: (body: NewCredential) => call<Credential>("POST", `${API}/credentials`, body),
+  rotateCredential: (id: string, body: NewCredential) =>
+    call<Credential>("POST", `${API}/credentials/${encodeURIComponent(id)}/rotate`, body),
+  removeCredential: (id: string) => call<null>("DELETE", `${API}/credentials/${encodeURIComponent(id)}`),
+  importCredentials: (file: File) => call<ImportReport>("POST", `${API}/credentials/import`, file),
+  ownKey: () => call<OwnKey>("GET", `${API}/credentials/server`),
 
   trace: (ep: string) => call<{ items: TraceItem[] }>("GET", `${deviceUrl(ep)}/trace`),
 

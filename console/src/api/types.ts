@@ -26,12 +26,58 @@ export interface Device {
   objects: ObjectEntry[];
   attributes: Record<string, string>;
   faults: string[];
+  /** What it has proven; null without security. */
+  security?: { mode: string; identity: string } | null;
   /** For a device in queue mode: whether it listens now, until when, and for how long after each contact. */
   awake?: boolean;
   awakeUntil?: number | null;
   awakeTime?: number;
   /** Operations that wait for it. */
   queued?: number;
+}
+
+/** By what a device proves who it is; without what is secret in it. */
+export interface Credential {
+  id: string;
+  endpoint: string;
+  mode: "psk" | "rpk" | "x509";
+  psk?: {
+    /** null when it is no text. */
+    identity: string | null;
+    identityHex: string;
+    keyBytes: number;
+    /** Only when the server has just drawn it. */
+    key?: string;
+  };
+  rpk?: { publicKey: string; sha256: string };
+  x509?: { certificate: string; sha256: string };
+  revision: number;
+  createdAt: number;
+  rotatedAt: number | null;
+  /** Only in the answer that made it. */
+  warning?: string;
+}
+
+export interface NewCredential {
+  endpoint?: string;
+  psk?: { identity?: string; key?: string };
+  rpk?: { publicKey: string };
+  x509?: { certificate: string };
+}
+
+export interface ImportReport {
+  imported: number;
+  failed: number;
+  lines: { line: number; ok: boolean; id?: string; endpoint?: string; key?: string; warning?: string; error?: string }[];
+}
+
+/** What devices know the server by. */
+export interface OwnKey {
+  publicKey: string;
+  publicKeyPem: string;
+  sha256: string;
+  certificates: string | null;
+  createdAt: number;
 }
 
 export interface Page<T> {

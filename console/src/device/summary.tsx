@@ -10,6 +10,8 @@ import { go } from "../lib/router.ts";
 import { span } from "../lib/time.ts";
 import type { Session } from "./session.ts";
 
+const SECURITY: Record<string, string> = { psk: "PSK", rpk: "public key", x509: "certificate" };
+
 /** Who the device is and how it is registered. */
 export function Summary({ session, device }: { session: Session; device: Device }) {
   const [asking, setAsking] = useState(false);
@@ -44,6 +46,11 @@ export function Summary({ session, device }: { session: Session; device: Device 
         <Fact name="Expires"><Until time={device.expiresAt} /> {device.lifetime > 0 && <span class="muted">of {span(device.lifetime)}</span>}</Fact>
         <Fact name="Registered"><Ago time={device.registeredAt} /></Fact>
         <Fact name="Address"><span class="mono">{device.address}</span></Fact>
+        <Fact name="Security">
+          {device.security ? (
+            <>{SECURITY[device.security.mode] ?? device.security.mode} <span class="mono">{device.security.identity}</span></>
+          ) : <span title="Nothing proves that this device is who it says">none</span>}
+        </Fact>
         <Fact name="LwM2M">{device.version} <span class="muted">binding {device.binding || "U"}{device.queueMode ? ", queue mode" : ""}</span></Fact>
         {device.queueMode && device.awake !== undefined && (
           <Fact name="Listens">

@@ -1,4 +1,5 @@
-/** The address bar: `#/devices?q=..`, `#/devices/<endpoint>[/<object>|/<tab>]`, `#/events`. */
+/** The address bar: `#/devices?q=..`, `#/devices/<endpoint>[/<object>|/<tab>]`, `#/events`,
+ * `#/credentials?q=..`. */
 
 /** What can be looked at on a device's page besides its objects. */
 export const TABS = ["composite", "operations", "sends", "firmware", "trace"] as const;
@@ -7,7 +8,8 @@ export type Tab = (typeof TABS)[number];
 export type Route =
   | { view: "devices"; q: string }
   | { view: "device"; endpoint: string; object: number | null; tab?: Tab }
-  | { view: "events" };
+  | { view: "events" }
+  | { view: "credentials"; q: string };
 
 export function parseRoute(hash: string): Route {
   const [path = "", search = ""] = splitOnce(hash.replace(/^#/, ""), "?");
@@ -19,7 +21,8 @@ export function parseRoute(hash: string): Route {
     const tab = TABS.find((name) => name === parts[2]);
     return tab ? { view: "device", endpoint, object, tab } : { view: "device", endpoint, object };
   }
-  return { view: "devices", q: new URLSearchParams(search).get("q") ?? "" };
+  const q = new URLSearchParams(search).get("q") ?? "";
+  return parts[0] === "credentials" ? { view: "credentials", q } : { view: "devices", q };
 }
 
 export function formatRoute(route: Route): string {
@@ -27,7 +30,8 @@ export function formatRoute(route: Route): string {
     case "events":
       return "#/events";
     case "devices":
-      return route.q ? "#/devices?q=" + encodeURIComponent(route.q) : "#/devices";
+    case "credentials":
+      return `#/${route.view}${route.q ? "?q=" + encodeURIComponent(route.q) : ""}`;
     case "device": {
       const base = "#/devices/" + encodeURIComponent(route.endpoint);
       if (route.tab) return `${base}/${route.tab}`;
