@@ -1,5 +1,7 @@
 //! Firmware: images, and the job that brings one to a device.
 
+use core::time::Duration;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
@@ -12,6 +14,7 @@ use dunlin_server::firmware::{
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::data::parse_body;
@@ -149,6 +152,7 @@ fn of_image(error: ImageError) -> Problem {
         ImageError::Empty | ImageError::Name => (StatusCode::BAD_REQUEST, "Bad image"),
         ImageError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "Image too large"),
         ImageError::TooMany(_) => (StatusCode::CONFLICT, "Too many images"),
+        ImageError::Ambiguous(_) => (StatusCode::CONFLICT, "Ambiguous image"),
         ImageError::InUse(_) => (StatusCode::CONFLICT, "Image in use"),
         ImageError::Disk(_) | ImageError::Database(_) => {
             (StatusCode::INSUFFICIENT_STORAGE, "Not kept")
@@ -169,17 +173,39 @@ fn of_update(error: UpdateError) -> Problem {
     Problem::new(status, title, error.to_string())
 }
 
+/// How long the next piece of an image may take to come, and all of it. Whoever stands still gives
+/// the turn to others.
+const PIECE: Duration = Duration::from_secs(20);
+const WHOLE: Duration = Duration::from_secs(30 * 60);
+
+fn too_slow() -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "Too slow",
+        format!(
+            "The image stopped coming: a piece of it may take {} seconds, all of it {} minutes.",
+            PIECE.as_secs(),
+            WHOLE.as_secs() / 60
+        ),
+    )
+}
+
 async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
     let mut content = Vec::new();
     let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
+    let end = Instant::now() + WHOLE;
+    loop {
+        let by = end.min(Instant::now() + PIECE);
+        let next = timeout_at(by, chunks.next()).await;
+        let Some(chunk) = next.map_err(|_| too_slow())? else {
+            return Ok(content);
+        };
         let chunk = chunk.map_err(|error| Problem::bad_request("Bad body", error.to_string()))?;
         if content.len() + chunk.len() > limit {
             return Err(of_image(ImageError::TooLarge(limit)));
         }
         content.extend_from_slice(&chunk);
     }
-    Ok(content)
 }
 
 /// Lists the images, the newest first.
@@ -195,7 +221,8 @@ pub(crate) async fn images(State(control): State<Control>) -> Json<ListDto<Image
 #[utoipa::path(post, path = "/firmware", tag = "firmware", params(NameQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 201, body = ImageDto), (status = 400, body = Problem),
-        (status = 409, body = Problem), (status = 413, body = Problem)))]
+        (status = 408, body = Problem), (status = 409, body = Problem),
+        (status = 413, body = Problem)))]
 pub(crate) async fn add(
     State(control): State<Control>,
     query: Result<Query<NameQuery>, QueryRejection>,

@@ -371,8 +371,24 @@ impl Operations {
         self.stripe(endpoint).get(endpoint)?.get(id)
     }
 
-    /// Operations of a device, the newest first: those that `wanted` says, with a number below
-    /// `before`, at most `limit`, and whether there are more.
+    /// As everybody may see it: an end that is not on disk has not happened.
+    pub(crate) fn shown(&self, endpoint: &str, id: u64) -> Option<Arc<QueuedOperation>> {
+        self.stripe(endpoint).get(endpoint)?.shown(id)
+    }
+
+    /// The end of an operation is on disk.
+    pub(crate) fn settle(&self, endpoint: &str, id: u64) {
+        let mut stripe = self.stripe(endpoint);
+        if let Some(queue) = stripe.get_mut(endpoint) {
+            queue.settle(id);
+            if queue.is_empty() {
+                stripe.remove(endpoint);
+            }
+        }
+    }
+
+    /// Operations of a device as everybody may see them, the newest first: those that `wanted` says,
+    /// with a number below `before`, at most `limit`, and whether there are more.
     pub(crate) fn list(
         &self,
         endpoint: &str,
@@ -386,7 +402,7 @@ impl Operations {
                 return (Vec::new(), false);
             };
             queue
-                .all()
+                .all_shown()
                 .filter(|operation| before.is_none_or(|before| operation.id < before))
                 .filter(|operation| wanted(&operation.state))
                 .map(Arc::clone)

@@ -4,7 +4,10 @@ use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, Bytes};
+use axum::http::Request;
 use dunlin_coap::{Code, Message, MessageWriter, OptionNumber, Type};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use crate::device::{Ask, Device, Say, changed, code, content};
@@ -404,4 +407,25 @@ async fn the_words_of_the_device_are_told_when_it_fails() {
     let failed = until(&world, |status| status["state"] == "failed").await;
     assert_eq!(failed["stateText"], "the device: integrity check failed");
     assert_eq!(failed["resultText"], "integrity check failed");
+}
+
+/// Images that stop coming give their turn back; otherwise two of them would keep everybody out.
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_stands_still_is_ended() {
+    let world = World::new();
+    let stalled = async || {
+        let first = Ok::<_, std::io::Error>(Bytes::from_static(b"the beginning"));
+        let stream = futures_util::stream::iter([first]).chain(futures_util::stream::pending());
+        let request = Request::post("/api/v1/firmware?name=slow");
+        let request = request.body(Body::from_stream(stream)).unwrap();
+        world.api().respond(request).await.status()
+    };
+    let begun = tokio::time::Instant::now();
+    let (first, second, third) = tokio::join!(stalled(), stalled(), stalled());
+    for status in [first, second, third] {
+        assert_eq!(status, 408);
+    }
+    // The third waited for its turn.
+    assert_eq!(begun.elapsed().as_secs(), 40);
+    add(&world, "fast", b"image").await;
 }

@@ -169,9 +169,12 @@ impl Control {
         Ok(self.operation(endpoint, operation))
     }
 
-    /// An operation of a device.
+    /// An operation of a device. That it has ended is told once it is on disk.
     pub fn operation(&self, endpoint: &str, operation: u64) -> Option<Arc<QueuedOperation>> {
-        self.shared.directory.operations().get(endpoint, operation)
+        self.shared
+            .directory
+            .operations()
+            .shown(endpoint, operation)
     }
 
     /// Operations of a device, the newest first: those whose state is `wanted`, with a number below

@@ -41,6 +41,9 @@ pub enum ImageError {
     /// There is none of this id.
     #[error("there is no image {0:?}")]
     Unknown(String),
+    /// Another one has the same id.
+    #[error("image {0} begins with the same digits of its SHA-256 and is another; remove it first")]
+    Ambiguous(String),
     /// A job needs it.
     #[error("the image is being brought to {0:?}; cancel that first")]
     InUse(String),
@@ -77,6 +80,16 @@ impl Image {
             sha256,
             created_at,
         })
+    }
+
+    /// Whether it can be kept beside others: ids are a part of the hash, and two images of one id
+    /// would be taken for each other.
+    pub(super) fn check_among(&self, others: &[Self]) -> Result<(), ImageError> {
+        let is_other = |other: &&Self| other.id == self.id && other.sha256 != self.sha256;
+        match others.iter().find(is_other) {
+            Some(other) => Err(ImageError::Ambiguous(other.id.clone())),
+            None => Ok(()),
+        }
     }
 
     /// The first bytes of the hash.
@@ -213,6 +226,17 @@ mod tests {
             image.etag(),
             [0xBA, 0x78, 0x16, 0xBF, 0x8F, 0x01, 0xCF, 0xEA]
         );
+    }
+
+    #[test]
+    fn images_of_the_same_id_are_told_apart_by_the_whole_hash() {
+        let image = Image::of("a", b"abc", 1.0).expect("an image");
+        let again = Image::of("b", b"abc", 2.0).expect("an image");
+        let mut other = image.clone();
+        other.sha256.replace_range(63.., "0");
+        let beside = |others: &[Image]| image.check_among(others);
+        assert!(beside(&[]).is_ok() && beside(&[again]).is_ok());
+        assert!(matches!(beside(&[other]), Err(ImageError::Ambiguous(_))));
     }
 
     #[test]

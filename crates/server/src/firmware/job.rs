@@ -19,9 +19,11 @@ use dunlin_coap::block::{Block, Block1Failure, Block1Sender, Block1Sent, BlockSi
 use dunlin_coap::{Code, Instant};
 use dunlin_lwm2m::Path;
 
+use super::progress::Progress;
 pub use super::said::Facts;
 use super::said::{
-    DEFERRED_BY_USER, DOWNLOADED, DOWNLOADING, IDLE, INITIAL, SUCCESS, Said, UPDATING, version,
+    DEFERRED_BY_USER, DOWNLOADED, DOWNLOADING, IDLE, INITIAL, SUCCESS, Said, UPDATING, is_passing,
+    version,
 };
 use super::{FirmwareStatus, Method, Stage, result_text, state_text};
 use crate::api::{OperateError, Outcome};
@@ -167,6 +169,7 @@ pub struct Job {
     poll_gap: Duration,
     /// Registration that was seen last while it installs.
     seen: Option<String>,
+    progress: Progress,
     /// It did not answer, and is being asked again.
     troubled: bool,
     /// Why it is going to fail.
@@ -192,6 +195,7 @@ impl Job {
             poll_at: now,
             poll_gap: TICK,
             seen: stored.registration.clone(),
+            progress: Progress::from(stored.status.sent),
             troubled: false,
             refused: None,
             stored,
@@ -487,6 +491,7 @@ impl Job {
             }
             _ => {
                 self.stored.status.sent = 0;
+                self.progress = Progress::from(0);
                 self.step = Step::Uri;
                 self.say("telling the device where the image is");
             }
@@ -514,10 +519,15 @@ impl Job {
 
     fn block_answered(&mut self, now: Instant, answer: &UploadAnswer) {
         let asked = self.sender.block();
-        if matches!(
-            answer.code,
-            Code::SERVICE_UNAVAILABLE | Code::TOO_MANY_REQUESTS
-        ) {
+        let busy = [Code::SERVICE_UNAVAILABLE, Code::TOO_MANY_REQUESTS];
+        if busy.contains(&answer.code) {
+            if now.saturating_since(self.since) >= STALL {
+                let why = format!(
+                    "the device has put the image off for an hour: {:?}",
+                    answer.code
+                );
+                return self.explain(now, why);
+            }
             self.wait_until = now + AGAIN;
             return;
         }
@@ -604,15 +614,15 @@ impl Job {
 
     /// What a device that pulls has fetched tells as much as its state, and costs it nothing.
     fn progress(&mut self, now: Instant, unix: f64, served: u64) {
-        let status = &mut self.stored.status;
-        if status.stage != Stage::Pulling || served == status.sent {
+        let pulls = self.status().stage == Stage::Pulling;
+        if !pulls || !self.progress.reached(served) {
             if now.saturating_since(self.since) >= STALL {
                 let text = "the download has stood still for an hour".to_owned();
                 self.fail(unix, text);
             }
             return;
         }
-        status.sent = served;
+        self.stored.status.sent = served;
         self.since = now;
         self.heard = now;
         if served >= self.stored.status.size {
@@ -778,19 +788,5 @@ impl Job {
         self.stored.status.stage = stage;
         self.stored.status.text = text;
         self.stored.status.finished_at = Some(unix);
-    }
-}
-
-/// Whether the same may work later: nothing was answered, or the device has something else to do
-/// just now (RFC 7252 §5.9.3.4).
-fn is_passing(error: &OperateError) -> bool {
-    match error {
-        OperateError::Timeout
-        | OperateError::Reset
-        | OperateError::RegistrationEnded
-        | OperateError::UnknownEndpoint
-        | OperateError::Overloaded => true,
-        OperateError::Device { code, .. } => *code == Code::SERVICE_UNAVAILABLE,
-        _ => false,
     }
 }

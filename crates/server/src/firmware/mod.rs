@@ -11,6 +11,7 @@
 
 mod images;
 pub mod job;
+mod progress;
 mod said;
 mod service;
 mod store;

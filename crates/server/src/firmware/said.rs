@@ -1,5 +1,6 @@
 //! What a device says of itself, as far as a firmware update goes.
 
+use dunlin_coap::Code;
 use dunlin_lwm2m::{ObjectVersion, OwnedRecord, OwnedValue};
 
 use crate::api::{Device, OperateError, Outcome};
@@ -80,5 +81,19 @@ pub(super) fn version(answer: Result<Outcome, OperateError>) -> Option<String> {
         // It is kept and shown again and again; a device may make it as long as it likes.
         Some(OwnedValue::String(text)) => Some(text.chars().take(LONGEST_VERSION).collect()),
         _ => None,
+    }
+}
+
+/// Whether the same may work later: nothing was answered, or the device has something else to do
+/// just now (RFC 7252 §5.9.3.4).
+pub(super) fn is_passing(error: &OperateError) -> bool {
+    match error {
+        OperateError::Timeout
+        | OperateError::Reset
+        | OperateError::RegistrationEnded
+        | OperateError::UnknownEndpoint
+        | OperateError::Overloaded => true,
+        OperateError::Device { code, .. } => *code == Code::SERVICE_UNAVAILABLE,
+        _ => false,
     }
 }

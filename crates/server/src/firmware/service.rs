@@ -198,15 +198,13 @@ impl FirmwareService {
         }
         let image = Image::of(name, content, unix_time())?;
         let mut bytes = lock(&self.inner.bytes);
-        let others = |state: &State| {
-            state
-                .images
-                .iter()
-                .filter(|other| other.id != image.id)
-                .count()
-        };
-        if others(&lock(&self.inner.state)) >= config.images {
-            return Err(ImageError::TooMany(config.images));
+        {
+            let state = lock(&self.inner.state);
+            image.check_among(&state.images)?;
+            let others = state.images.iter().filter(|other| other.id != image.id);
+            if others.count() >= config.images {
+                return Err(ImageError::TooMany(config.images));
+            }
         }
         bytes.add(&image.sha256, content)?;
         lock(&self.inner.store).write_image(&image)?;

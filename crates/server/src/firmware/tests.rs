@@ -1,5 +1,7 @@
 //! The machine of a job against a device that plays its part, in virtual time.
 
+mod endless;
+
 use core::time::Duration;
 
 use dunlin_coap::block::{Block, BlockSize};
@@ -64,6 +66,10 @@ struct Device {
     /// What becomes of an installation, and how many seconds it takes.
     installs: (i64, u64),
     busy_until: Option<Instant>,
+    /// Blocks from this byte on are answered 5.03.
+    busy_from: Option<usize>,
+    /// It asks for this block and that, in turn.
+    swings: bool,
     /// Requests that stay without an answer from now on.
     deaf: usize,
     asked: Vec<String>,
@@ -89,6 +95,8 @@ impl Device {
             check: 0,
             installs: (1, 10),
             busy_until: None,
+            busy_from: None,
+            swings: false,
             deaf: 0,
             asked: Vec::new(),
         }
@@ -108,7 +116,9 @@ impl Device {
     }
 
     fn second(&mut self) {
-        if self.pulls && self.state == 1 {
+        if self.swings && self.pulls {
+            self.served = 1024 + (self.served + 1024) % 2048;
+        } else if self.pulls && self.state == 1 {
             self.served = (self.served + self.speed as u64).min(SIZE as u64);
             if self.served == SIZE as u64 {
                 self.whole();
@@ -168,6 +178,9 @@ impl Device {
             block,
             diagnostic: String::new(),
         };
+        if self.busy_from.is_some_and(|from| range.start >= from) {
+            return answer(Code::SERVICE_UNAVAILABLE, None);
+        }
         if self.state > 1 {
             return answer(Code::METHOD_NOT_ALLOWED, None);
         }

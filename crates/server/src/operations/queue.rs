@@ -17,12 +17,17 @@ pub(super) struct Queue {
     flight: Option<u64>,
     /// In the order of their ends, with the number of the end.
     pub(super) ended: VecDeque<(u64, Arc<QueuedOperation>)>,
+    /// How those were before that have ended and of which that is not on disk yet.
+    unsettled: Vec<Arc<QueuedOperation>>,
     pub(super) awake: AwakeTime,
 }
 
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.ended.is_empty() && self.awake == AwakeTime::default()
+        self.open.is_empty()
+            && self.ended.is_empty()
+            && self.unsettled.is_empty()
+            && self.awake == AwakeTime::default()
     }
 
     pub(super) fn insert(&mut self, operation: Arc<QueuedOperation>) -> usize {
@@ -98,6 +103,7 @@ impl Queue {
             self.flight = None;
         }
         self.bytes -= operation_bytes(&operation.operation);
+        self.unsettled.push(Arc::clone(&operation));
         let changed = Arc::make_mut(&mut operation);
         changed.state = state;
         changed.ended_at = Some(unix);
@@ -127,7 +133,26 @@ impl Queue {
         self.all().find(|operation| operation.id == id).cloned()
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<QueuedOperation>> {
+    pub(super) fn shown(&self, id: u64) -> Option<Arc<QueuedOperation>> {
+        self.all_shown()
+            .find(|operation| operation.id == id)
+            .cloned()
+    }
+
+    pub(super) fn settle(&mut self, id: u64) {
+        self.unsettled.retain(|before| before.id != id);
+    }
+
+    fn is_unsettled(&self, id: u64) -> bool {
+        self.unsettled.iter().any(|before| before.id == id)
+    }
+
+    pub(super) fn all_shown(&self) -> impl Iterator<Item = &Arc<QueuedOperation>> {
+        let settled = self.all().filter(|found| !self.is_unsettled(found.id));
+        settled.chain(&self.unsettled)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<QueuedOperation>> {
         self.open
             .iter()
             .chain(self.ended.iter().map(|(_, operation)| operation))

@@ -177,6 +177,31 @@ fn full_queues_refuse() {
     assert_eq!(add(), Err(OperateError::QueueFull));
 }
 
+/// It may be lost again as long as it is not on disk, and then it was never told.
+#[test]
+fn an_end_is_shown_once_it_is_on_disk() {
+    let table = Operations::new(1);
+    let limits = limits();
+    let id = table
+        .add("a", read(0), &QueueOptions::default(), 0.0, &limits)
+        .expect("room")
+        .id;
+    table.begin("a", 1.0).expect("queued");
+    table
+        .end("a", id, Some(1), done(), 2.0, &limits)
+        .expect("open");
+    let shown = || table.shown("a", id).expect("known").state.clone();
+    let listed = || table.list("a", None, 9, |_| true).0.remove(0).state.clone();
+    assert_eq!(
+        (shown(), listed()),
+        (OperationState::Sent, OperationState::Sent)
+    );
+    assert_eq!(table.list("a", None, 9, |_| true).0.len(), 1);
+    assert_eq!(table.queued("a"), 0, "nothing is left to do");
+    table.settle("a", id);
+    assert_eq!((shown(), listed()), (done(), done()));
+}
+
 #[test]
 fn results_give_way_oldest_first_and_with_time() {
     let table = Operations::new(1);
@@ -192,6 +217,7 @@ fn results_give_way_oldest_first_and_with_time() {
             .id;
         table.begin(endpoint, unix).expect("queued");
         let ended = table.end(endpoint, id, Some(1), done(), unix, &limits);
+        table.settle(endpoint, id);
         ended.expect("open").forgotten
     };
     assert!(run("a", 0.0).is_empty() && run("a", 0.0).is_empty());

@@ -32,7 +32,7 @@ use std::sync::Arc;
 pub(super) enum Promise {
     Reply(u64, Reply),
     /// Tell that an operation has ended.
-    Ended(u64),
+    Ended(Arc<QueuedOperation>),
     /// Send what must not be sent twice: that it was sent is on disk now.
     Send {
         index: u32,
@@ -522,6 +522,10 @@ impl Shard {
         if persist {
             self.persist(Persist::Operation(Arc::clone(operation)));
         }
+        self.tell(now, operation);
+    }
+
+    fn tell(&mut self, now: Instant, operation: &Arc<QueuedOperation>) {
         let kind = EventKind::Operation(Arc::clone(operation));
         let endpoint = operation.endpoint.clone();
         self.queue.event(self.unix(now), endpoint, kind);
@@ -539,11 +543,11 @@ impl Shard {
             _ => &mut self.counters.succeeded,
         };
         *counter += 1;
-        self.changed(now, &operation, true);
+        self.persist(Persist::Operation(Arc::clone(&operation)));
         for id in forgotten {
             self.persist(Persist::RemoveOperation(id));
         }
-        self.promised(now, Promise::Ended(operation.id), rng);
+        self.promised(now, Promise::Ended(operation), rng);
     }
 
     /// Whether what has just been persisted is not known to be on disk.
@@ -572,7 +576,13 @@ impl Shard {
     fn keep(&mut self, now: Instant, promise: Promise, rng: &mut dyn Rng) {
         match promise {
             Promise::Reply(id, reply) => self.queue.reply(id, reply),
-            Promise::Ended(operation) => self.queue.ended(operation),
+            // Nobody hears of an end, or sees it, before it is on disk.
+            Promise::Ended(operation) => {
+                let operations = self.config.directory.operations();
+                operations.settle(&operation.endpoint, operation.id);
+                self.tell(now, &operation);
+                self.queue.ended(operation.id);
+            }
             Promise::Send { index, id, attempt } => {
                 let current = self
                     .activities

@@ -454,9 +454,11 @@ fn nothing_is_acknowledged_before_it_is_on_disk() {
     let (operation, _) = world.queued(id).expect("on disk").expect("taken");
     world.answer(&request, Code::CHANGED, &[], b"");
     assert!(world.ended.is_empty(), "its result is not on disk");
+    assert_eq!(world.state(operation.id), OperationState::Sent);
     let on_disk = through(&world);
     world.durable_through(on_disk);
     assert_eq!(world.ended, [operation.id]);
+    assert!(done(&world.state(operation.id)));
     // An Execute is on disk as sent before it is sent.
     let id = world.enqueue("dev-1", reboot());
     assert!(world.sent.is_empty());
