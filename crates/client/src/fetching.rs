@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use dunlin_coap::{Code, ExchangeId, Incoming, Instant, Message, Outgoing, Rng, Type};
 
 use crate::client::{Client, Event};
-use crate::image::{Fetched, Source};
+use crate::image::{Fetched, PATIENCE, Source};
 use crate::keys::Keys;
 use crate::object::Objects;
 use crate::session::{NEVER, Session, Shared};
@@ -206,7 +206,12 @@ impl<
                 shared.fetch_waits = Some(session.instance);
                 continue;
             }
-            let get = Outgoing::confirmable(Code::GET);
+            let patience = shared
+                .config
+                .parameters
+                .ack_timeout
+                .saturating_mul(PATIENCE);
+            let get = Outgoing::confirmable(Code::GET).timeout(patience);
             let sent = session.coap.request(now, rng, peer, get, |writer| {
                 fetch.write(&source, writer);
             });

@@ -27,6 +27,9 @@ pub struct Upload {
     /// The `/1` instance of the server that pushes, and what it pushes to.
     running: Option<(u16, Target)>,
     header: Header,
+    /// The storage has failed, which the result tells: the rest is taken, so that the Write ends
+    /// with 2.04, and dropped (ETS 773, 774).
+    is_vain: bool,
     deadline: Instant,
 }
 
@@ -59,6 +62,7 @@ impl Upload {
                 size: 0,
                 length: None,
             },
+            is_vain: false,
             deadline: Instant::ZERO,
         }
     }
@@ -157,13 +161,14 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 // Two at a time have no place, and the first one goes on. Only its own first block
                 // begins it anew (RFC 7959 §2.5).
                 let is_other = |running| block.is_none() || running != (self.instance, target);
-                let is_taken = upload.running.is_some_and(is_other);
+                let is_taken = !upload.is_vain && upload.running.is_some_and(is_other);
                 is_taken.then_some(Code::METHOD_NOT_ALLOWED)
             };
             if let Some(code) = refusal {
                 return Some(self.reported(shared, "Write", at, code.into()));
             }
             upload.header = header;
+            upload.is_vain = false;
             target
         };
         let path = Path::resource(object, target.instance, target.resource);
@@ -181,8 +186,12 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         let block = block.map(|chunk| chunk.block);
         let images = shared.images(object)?;
         let result = match upload.piece(message, offset, last) {
-            Ok(_) if is_repeated => Ok(()),
-            Ok(piece) => images.push(target.instance, &piece, offset == 0),
+            Ok(_) if is_repeated || upload.is_vain => Ok(()),
+            Ok(piece) => {
+                let pushed = images.push(target.instance, &piece, offset == 0);
+                upload.is_vain = pushed == Ok(false);
+                pushed.map(|_| ())
+            }
             Err(code) => {
                 images.push_lost(target.instance);
                 Err(code)

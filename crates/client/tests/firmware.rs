@@ -323,63 +323,66 @@ fn a_reset_in_the_middle_of_a_push_stops_it() {
 
 #[test]
 fn failures_of_a_push() {
-    struct Row {
-        capacity: usize,
-        memory: usize,
-        size1: bool,
-        codes: &'static [&'static str],
-        result: u8,
-    }
+    // Capacity, memory, whether the size is announced, result; the image has 300 bytes. Whenever it
+    // shows, the Write ends with 2.04 and the result tells (ETS 773, 774).
     let rows = [
-        // RFC 7959 §2.9.3: told at once when the server announces the size.
-        Row {
-            capacity: 200,
-            memory: 9999,
-            size1: true,
-            codes: &["4.13"],
-            result: 2,
-        },
-        Row {
-            capacity: 200,
-            memory: 9999,
-            size1: false,
-            codes: &["2.31", "2.31", "2.31", "4.13"],
-            result: 2,
-        },
-        Row {
-            capacity: 9999,
-            memory: 200,
-            size1: false,
-            codes: &["2.31", "2.31", "2.31", "5.00"],
-            result: 3,
-        },
-        // With the last block the Write is complete, and the result tells.
-        Row {
-            capacity: 290,
-            memory: 9999,
-            size1: false,
-            codes: &["2.31", "2.31", "2.31", "2.31", "2.04"],
-            result: 2,
-        },
+        (200, 9999, true, 2),
+        (200, 9999, false, 2),
+        (9999, 200, false, 3),
+        // With the last block.
+        (290, 9999, false, 2),
     ];
-    for row in rows {
+    for (capacity, memory, announced, result) in rows {
         let flash = Flash::default();
-        flash.set().capacity = row.capacity;
-        flash.set().memory = row.memory;
+        flash.set().capacity = capacity;
+        flash.set().memory = memory;
         let mut world = device(&flash);
         let image = image(300);
-        let mut codes = Vec::new();
+        let mut states = Vec::new();
         for number in 0..5 {
             let mut request = block(number, &image);
-            request.size1 = row.size1.then_some(300);
-            codes.push(world.code(&request));
-            if !codes.last().unwrap().starts_with('2') {
-                break;
-            }
+            request.size1 = announced.then_some(300);
+            let expected = if number < 4 { "2.31" } else { "2.04" };
+            assert_eq!(world.code(&request), expected);
+            states.push(stands(&mut world));
         }
-        assert_eq!(codes, row.codes);
-        assert_eq!(stands(&mut world), (0, row.result));
+        assert_eq!(states.last(), Some(&(0, result)));
+        assert!(!states.iter().any(|(state, _)| *state == 2), "{states:?}");
         assert!(flash.get().image.is_empty());
+        // The next one finds what it needs.
+        flash.set().capacity = 9999;
+        flash.set().memory = 9999;
+        assert_eq!(push(&mut world, &image).last().unwrap(), "2.04");
+        assert_eq!(stands(&mut world), (2, 0));
+    }
+}
+
+/// What nobody wants any more holds up nobody: a smaller image, or a fetch, may begin meanwhile.
+#[test]
+fn the_rest_of_a_push_that_has_failed_is_in_nobodys_way() {
+    for fetches in [false, true] {
+        let flash = Flash::default();
+        flash.set().capacity = 200;
+        let mut world = device(&flash);
+        let large = image(300);
+        for number in 0..4 {
+            assert_eq!(world.code(&block(number, &large)), "2.31");
+        }
+        assert_eq!(stands(&mut world), (0, 2));
+        let small = image(150);
+        if fetches {
+            assert_eq!(world.code(&uri(URI)), "2.04");
+            assert_eq!(world.code(&block(4, &large)), "2.04");
+            let serve = Serve {
+                image: &small,
+                ..Serve::default()
+            };
+            serve.all(&mut world);
+        } else {
+            assert_eq!(push(&mut world, &small).last().unwrap(), "2.04");
+        }
+        assert_eq!(stands(&mut world), (2, 0), "{fetches}");
+        assert_eq!(flash.get().image, small);
     }
 }
 

@@ -136,7 +136,8 @@ fn a_repository_that_falls_silent_is_a_lost_connection() {
     };
     let (to, first) = world.take_asked();
     serve.answer(&mut world, &first, to);
-    // Three requests, each sent five times; Updates and notifications go on meanwhile.
+    // Four requests, each sent three or four times, in less than a minute (ETS 775); Updates and
+    // notifications go on meanwhile.
     let begun = world.now;
     while world.client.objects().firmware.state() == FirmwareState::Downloading {
         let next = world.client.next_timeout().unwrap();
@@ -145,9 +146,13 @@ fn a_repository_that_falls_silent_is_a_lost_connection() {
             let update = world.take();
             world.answer_with(&update, Code::CHANGED);
         }
-        assert!(world.now.saturating_since(begun).as_secs() < 3 * 93);
+        assert!(world.now.saturating_since(begun).as_secs() < 60);
     }
-    assert_eq!(world.asked.len(), 15);
+    assert!(
+        (12..=16).contains(&world.asked.len()),
+        "{}",
+        world.asked.len()
+    );
     assert!(
         world
             .asked

@@ -15,8 +15,13 @@ use dunlin_coap::{Code, Instant, Message, MessageWriter, OptionNumber, Token};
 
 use super::{Piece, Source};
 
-/// How many requests in a row may stay without an answer, each of them sent five times.
-const ATTEMPTS: u8 = 3;
+/// How many requests in a row may stay without an answer, each of them sent three or four times.
+const ATTEMPTS: u8 = 4;
+/// How many times ACK_TIMEOUT each of them is given: all together less than a minute, by which a
+/// lost connection is to be told (ETS 775).
+pub(crate) const PATIENCE: u32 = 7;
+/// How often in a row the source may be in trouble.
+const TROUBLES: u8 = 3;
 /// How often the image may change while it is being fetched.
 const RESTARTS: u8 = 3;
 /// How long to wait when the source is in trouble (5.xx) and does not say for how long.
@@ -178,8 +183,9 @@ impl Fetch {
 
     /// 5.xx: the source may recover; Max-Age of 5.03 tells when (RFC 7252 §5.9.3.4).
     fn trouble<'m>(&mut self, now: Instant, message: &Message<'m>) -> Fetched<'m> {
-        if let Some(failure) = self.silence(now) {
-            return Fetched::Ended(failure);
+        self.silent += 1;
+        if self.silent >= TROUBLES {
+            return Fetched::Ended(FetchFailure::Lost);
         }
         let asked = message
             .uint(OptionNumber::MAX_AGE)

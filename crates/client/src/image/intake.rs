@@ -1,7 +1,5 @@
 //! What the objects that manage images share: pieces go into the storage, whole or not.
 
-use dunlin_coap::Code;
-
 use super::{Fetch, ImageError, ImageInfo, ImageStorage, Piece, Source, Upload, UriFault};
 
 /// How an image comes.
@@ -91,18 +89,5 @@ impl<S: ImageStorage> Intake<S> {
             return Ok(None);
         }
         self.storage.finish(end).map(Some)
-    }
-}
-
-/// The answer to a piece that cannot be stored. The report is the Update Result; a Write that has
-/// arrived completely is answered with 2.04 all the same (ETS 773 to 777).
-pub(crate) fn refusal(error: ImageError, is_last: bool) -> Result<(), Code> {
-    match error {
-        _ if is_last => Ok(()),
-        // Spares the server the rest.
-        ImageError::NoStorage => Err(Code::REQUEST_ENTITY_TOO_LARGE),
-        ImageError::NoMemory | ImageError::Integrity | ImageError::UnsupportedPackage => {
-            Err(Code::INTERNAL_SERVER_ERROR)
-        }
     }
 }

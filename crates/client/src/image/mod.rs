@@ -16,9 +16,9 @@ use core::net::IpAddr;
 use dunlin_coap::Code;
 use heapless::String;
 
-pub(crate) use fetch::Fetched;
 pub use fetch::{Fetch, FetchFailure};
-pub(crate) use intake::{Intake, refusal};
+pub(crate) use fetch::{Fetched, PATIENCE};
+pub(crate) use intake::Intake;
 pub use ram::RamStorage;
 pub(crate) use record::{Reader, Writer};
 pub(crate) use uri::{Source, UriFault};
@@ -131,9 +131,10 @@ pub trait Images {
     fn is_image(&self, instance: u16, resource: u16) -> bool;
 
     /// Takes a piece that a server writes. `is_first` begins an image, also when pieces of an
-    /// earlier attempt of the same transfer came before. An error is the answer, and ends the
-    /// transfer.
-    fn push(&mut self, instance: u16, piece: &Piece<'_>, is_first: bool) -> Result<(), Code>;
+    /// earlier attempt of the same transfer came before. Whether the pieces behind it are wanted:
+    /// after a fault they are not, and the image's result tells why. An error is the answer, and
+    /// ends the transfer.
+    fn push(&mut self, instance: u16, piece: &Piece<'_>, is_first: bool) -> Result<bool, Code>;
 
     /// The push under way.
     fn upload(&mut self) -> &mut Upload;

@@ -19,7 +19,6 @@ use heapless::Vec;
 use super::state::{FirmwareState, FirmwareUpdate, UpdateResult};
 use crate::image::{
     Fetch, FetchFailure, ImageStorage, Images, Intake, MAX_STATE, Piece, Reader, Upload, Writer,
-    refusal,
 };
 use crate::object::{Changes, Field, FieldError, Instance, Multiple, Object, ObjectInstance, Tick};
 
@@ -339,17 +338,12 @@ impl<S: FirmwareStorage> Firmware<S> {
     }
 
     /// Takes a piece of a package; the states follow in the copy.
-    fn package(&mut self, update: &mut FirmwareUpdate, piece: &Piece<'_>) -> Result<(), Code> {
+    fn package(&mut self, update: &mut FirmwareUpdate, piece: &Piece<'_>) {
+        // The report of a fault is the result; the Write itself is good (ETS 773 to 777).
         match self.intake.piece(piece) {
-            Ok(None) => Ok(()),
-            Ok(Some(info)) => {
-                update.downloaded(&info);
-                Ok(())
-            }
-            Err(error) => {
-                update.download_failed(error.into());
-                refusal(error, piece.last)
-            }
+            Ok(None) => {}
+            Ok(Some(info)) => update.downloaded(&info),
+            Err(error) => update.download_failed(error.into()),
         }
     }
 
@@ -372,7 +366,8 @@ impl<S: FirmwareStorage> Firmware<S> {
         update.reset();
         update.begin();
         self.intake.start_push();
-        self.package(update, piece)
+        self.package(update, piece);
+        Ok(())
     }
 }
 
@@ -552,12 +547,13 @@ impl<S: FirmwareStorage> Images for Firmware<S> {
         instance == 0 && resource == 0
     }
 
-    fn push(&mut self, _instance: u16, piece: &Piece<'_>, is_first: bool) -> Result<(), Code> {
+    fn push(&mut self, _instance: u16, piece: &Piece<'_>, is_first: bool) -> Result<bool, Code> {
         let mut update = self.update.clone();
         let result = if is_first {
             self.package_begins(&mut update, piece, true)
         } else if self.intake.is_pushing() {
-            self.package(&mut update, piece)
+            self.package(&mut update, piece);
+            Ok(())
         } else {
             // A reset or Cancel came in between: the rest is not wanted.
             return Err(Code::REQUEST_ENTITY_INCOMPLETE);
@@ -566,7 +562,7 @@ impl<S: FirmwareStorage> Images for Firmware<S> {
         if update.state() != self.update.state() || update.result() != self.update.result() {
             self.commit(update);
         }
-        result
+        result.map(|()| self.intake.is_pushing())
     }
 
     fn upload(&mut self) -> &mut Upload {
@@ -591,8 +587,7 @@ impl<S: FirmwareStorage> Images for Firmware<S> {
             self.save();
         }
         let mut update = self.update.clone();
-        // Nobody waits for an answer.
-        let _ = self.package(&mut update, piece);
+        self.package(&mut update, piece);
         if update.state() != self.update.state() {
             self.commit(update);
         }

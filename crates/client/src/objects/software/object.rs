@@ -16,7 +16,6 @@ use heapless::Vec;
 use super::state::{SoftwarePackage, SoftwareResult, SoftwareState};
 use crate::image::{
     Fetch, FetchFailure, ImageStorage, Images, Intake, MAX_STATE, Piece, Reader, Upload, Writer,
-    refusal,
 };
 use crate::object::{Changes, Field, FieldError, Instance, Object, ObjectInstance, Tick};
 use crate::objects::Installation;
@@ -284,20 +283,16 @@ impl<S: SoftwareStorage> Item<S> {
         package.begin();
         package.uri.0.clear();
         self.intake.start_push();
-        self.piece(package, piece)
+        self.piece(package, piece);
+        Ok(())
     }
 
-    fn piece(&mut self, package: &mut SoftwarePackage, piece: &Piece<'_>) -> Result<(), Code> {
+    fn piece(&mut self, package: &mut SoftwarePackage, piece: &Piece<'_>) {
+        // The report of a fault is the result; the Write itself is good (ETS 773 to 777).
         match self.intake.piece(piece) {
-            Ok(None) => Ok(()),
-            Ok(Some(info)) => {
-                package.delivered(&info);
-                Ok(())
-            }
-            Err(error) => {
-                package.download_failed(error.into());
-                refusal(error, piece.last)
-            }
+            Ok(None) => {}
+            Ok(Some(info)) => package.delivered(&info),
+            Err(error) => package.download_failed(error.into()),
         }
     }
 }
@@ -451,13 +446,14 @@ impl<S: SoftwareStorage, const N: usize> Images for Software<S, N> {
         resource == 2 && self.item(instance).is_some()
     }
 
-    fn push(&mut self, instance: u16, piece: &Piece<'_>, is_first: bool) -> Result<(), Code> {
+    fn push(&mut self, instance: u16, piece: &Piece<'_>, is_first: bool) -> Result<bool, Code> {
         let item = self.item_mut(instance).ok_or(Code::NOT_FOUND)?;
         let mut package = item.package.clone();
         let result = if is_first {
             item.begin(&mut package, piece, true)
         } else if item.intake.is_pushing() {
-            item.piece(&mut package, piece)
+            item.piece(&mut package, piece);
+            Ok(())
         } else {
             return Err(Code::REQUEST_ENTITY_INCOMPLETE);
         };
@@ -467,7 +463,8 @@ impl<S: SoftwareStorage, const N: usize> Images for Software<S, N> {
             item.commit(package);
             self.changed = true;
         }
-        result
+        let item = self.item(instance);
+        result.map(|()| item.is_some_and(|item| item.intake.is_pushing()))
     }
 
     fn upload(&mut self) -> &mut Upload {
@@ -503,8 +500,7 @@ impl<S: SoftwareStorage, const N: usize> Images for Software<S, N> {
         if piece.offset == 0 {
             package.tag = Vec::from_slice(tag).unwrap_or_default();
         }
-        // Nobody waits for an answer.
-        let _ = item.piece(&mut package, piece);
+        item.piece(&mut package, piece);
         if piece.offset == 0 || package.state() != item.package.state() {
             item.commit(package);
             self.changed = true;
