@@ -513,9 +513,11 @@ fn a_crash_keeps_the_queue_and_the_results() {
     let mut last = restart(&after, u64::MAX);
     let unknown = OperationState::Failed(OperateError::Unknown);
     let sent = wake(&mut peer, &mut last);
-    assert_eq!(last.state(ids[2]), unknown);
     assert_eq!(sent[0].path(), "/1/0/1");
     last.answer(&sent[0], Code::CONTENT, &[TEXT], b"86400");
+    let on_disk = last.persisted.last().expect("persisted").0;
+    last.durable_through(on_disk);
+    assert_eq!(last.state(ids[2]), unknown);
     assert!(done(&last.state(ids[3])));
 }
 
@@ -535,6 +537,8 @@ fn an_execute_that_was_not_sent_when_the_registration_ended_is_kept() {
     let sent = world.durable_through(on_disk);
     assert_eq!(sent[0].path(), "/3/0/4");
     world.answer(&sent[0], Code::CHANGED, &[], b"");
+    let on_disk = world.persisted.last().expect("persisted").0;
+    world.durable_through(on_disk);
     assert!(done(&world.state(operation.id)));
 }
 
