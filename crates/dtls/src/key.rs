@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use dunlin_coap::Rng;
+use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{DerSignature, SigningKey, VerifyingKey};
 use p256::elliptic_curve::ALGORITHM_OID;
@@ -214,6 +215,13 @@ impl KeyPair {
         let signature: DerSignature = self.signing.sign(message);
         signature.as_bytes().to_vec()
     }
+
+    /// The same for a message of which only the SHA-256 is left; `None` where the curve has no
+    /// signature for it, which nobody has seen.
+    pub(crate) fn sign_prehash(&self, hash: &[u8; 32]) -> Option<Vec<u8>> {
+        let signature: DerSignature = self.signing.sign_prehash(hash).ok()?;
+        Some(signature.as_bytes().to_vec())
+    }
 }
 
 impl fmt::Debug for KeyPair {
@@ -281,6 +289,13 @@ impl PublicKey {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
         DerSignature::try_from(signature)
             .and_then(|signature| self.key.verify(message, &signature))
+            .map_err(|_| KeyError::BadSignature)
+    }
+
+    /// The same for a message of which only the SHA-256 is left.
+    pub(crate) fn verify_prehash(&self, hash: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
+        DerSignature::try_from(signature)
+            .and_then(|signature| self.key.verify_prehash(hash, &signature))
             .map_err(|_| KeyError::BadSignature)
     }
 }

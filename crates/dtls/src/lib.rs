@@ -10,7 +10,6 @@
 //! [`Client`] is one association, a [`Server`] all of a shard; both are told something and then
 //! drained.
 #![no_std]
-#![expect(dead_code, reason = "the machines come next")]
 
 extern crate alloc;
 #[cfg(test)]
@@ -27,8 +26,10 @@ mod crypto;
 mod der;
 mod error;
 mod export;
+mod handshake;
 mod key;
 mod keys;
+mod link;
 mod pem;
 mod protect;
 mod record;

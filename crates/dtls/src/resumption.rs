@@ -4,19 +4,16 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use zeroize::Zeroize;
-
+use crate::crypto::same;
+use crate::keys::{MASTER_SECRET_LENGTH, MasterSecret};
 use crate::{ImportError, Suite};
 
-/// Bytes of a master secret (RFC 5246 §8.1).
-pub(crate) const MASTER: usize = 48;
-
 /// A session that can be resumed: its id, its suite and its master secret, wiped when dropped.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Resumption {
     pub(crate) suite: Suite,
     pub(crate) id: Box<[u8]>,
-    pub(crate) master: [u8; MASTER],
+    pub(crate) master: MasterSecret,
 }
 
 /// The form of [`Resumption::to_bytes`].
@@ -25,12 +22,12 @@ const VERSION: u8 = 1;
 impl Resumption {
     /// All of it, secret as it is, to be stored.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(4 + self.id.len() + MASTER);
+        let mut out = Vec::with_capacity(4 + self.id.len() + MASTER_SECRET_LENGTH);
         out.push(VERSION);
         out.extend_from_slice(&self.suite.code().to_be_bytes());
         out.push(self.id.len() as u8);
         out.extend_from_slice(&self.id);
-        out.extend_from_slice(&self.master);
+        out.extend_from_slice(self.master.as_bytes());
         out
     }
 
@@ -54,20 +51,25 @@ impl Resumption {
         if id.is_empty() || id.len() > 32 {
             return Err(ImportError::Malformed);
         }
-        let master = master.try_into().map_err(|_| ImportError::Malformed)?;
+        let master: &[u8; MASTER_SECRET_LENGTH] =
+            master.try_into().map_err(|_| ImportError::Malformed)?;
         Ok(Self {
             suite,
             id: id.into(),
-            master,
+            master: MasterSecret::from_bytes(*master),
         })
     }
 }
 
-impl Drop for Resumption {
-    fn drop(&mut self) {
-        self.master.zeroize();
+impl PartialEq for Resumption {
+    fn eq(&self, other: &Self) -> bool {
+        self.suite == other.suite
+            && self.id == other.id
+            && same(self.master.as_bytes(), other.master.as_bytes())
     }
 }
+
+impl Eq for Resumption {}
 
 impl fmt::Debug for Resumption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,7 +86,7 @@ mod tests {
         let resumption = Resumption {
             suite: Suite::PskAes128Ccm8,
             id: [7; 32].into(),
-            master: [9; MASTER],
+            master: MasterSecret::from_bytes([9; MASTER_SECRET_LENGTH]),
         };
         let bytes = resumption.to_bytes();
         assert_eq!(bytes[..5], [1, 0xC0, 0xA8, 32, 7]);

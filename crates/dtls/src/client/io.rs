@@ -38,12 +38,12 @@ pub enum ClientOutput<'a> {
 /// What is still to be taken. Bytes lie end to end in one buffer that is used again.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    items: VecDeque<Item>,
-    bytes: Vec<u8>,
+    pub(super) items: VecDeque<Item>,
+    pub(super) bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
-enum Item {
+pub(super) enum Item {
     Transmit(Range<usize>),
     Connected { resumed: bool },
     Data(Range<usize>),
@@ -51,7 +51,18 @@ enum Item {
 }
 
 impl Queue {
-    /// The outputs of one call, lent one after the other.
+    /// A datagram was written behind `start`.
+    pub(super) fn transmit_from(&mut self, start: usize) {
+        self.items
+            .push_back(Item::Transmit(start..self.bytes.len()));
+    }
+
+    pub(super) fn transmit(&mut self, datagram: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(datagram);
+        self.transmit_from(start);
+    }
+
     fn pop(&mut self) -> Option<ClientOutput<'_>> {
         Some(match self.items.pop_front()? {
             Item::Transmit(range) => ClientOutput::Transmit(&self.bytes[range]),

@@ -173,6 +173,27 @@ pub(super) enum Item {
 }
 
 impl Queue {
+    /// A datagram was written behind `start`.
+    pub(super) fn transmit_from(&mut self, to: SocketAddr, start: usize) {
+        let bytes = start..self.bytes.len();
+        self.items.push_back(Item::Transmit { to, bytes });
+    }
+
+    pub(super) fn foreign(&mut self, from: SocketAddr, cid: &[u8], datagram: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(datagram);
+        let bytes = start..self.bytes.len();
+        // Behind type, version, epoch and sequence number.
+        let cid = start + 11..start + 11 + cid.len();
+        self.items.push_back(Item::Foreign { cid, from, bytes });
+    }
+
+    pub(super) fn transmit(&mut self, to: SocketAddr, datagram: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(datagram);
+        self.transmit_from(to, start);
+    }
+
     fn pop(&mut self) -> Option<ServerOutput<'_>> {
         Some(match self.items.pop_front()? {
             Item::Transmit { to, bytes } => ServerOutput::Transmit {
