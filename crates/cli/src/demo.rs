@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use dunlin_client::{Client, Config, Event, Input, Instant, Output, RegistrationState, Version};
 use dunlin_lwm2m::Path;
+use dunlin_net::OsRng;
 
-use crate::device::{Clock, Dice, Flash, Objects};
+use crate::device::{Clock, Flash, Objects};
 
 /// Seconds a registration lasts: short, so that a demonstration shows Updates.
 const LIFETIME: u32 = 60;
@@ -92,7 +93,7 @@ fn reachable(server: SocketAddr) -> SocketAddr {
 
 fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
     let clock = Clock::new();
-    let mut dice = Dice::new();
+    let mut dice = OsRng::new();
     let name = format!("demo-{number}");
     let config = Config {
         // Each version in turn.

@@ -43,7 +43,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run a device, with a shell to look into it and change it
     #[command(after_help = device::EXAMPLES, display_order = 2)]
-    Device(device::DeviceArgs),
+    Device(Box<device::DeviceArgs>),
     #[command(flatten)]
     Remote(RemoteCall),
     /// Check, show or turn into Rust an object definition file

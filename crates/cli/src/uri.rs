@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, bail};
+use dunlin_client::secure::ServerUri;
 
 /// The address of `coap://HOST[:PORT]`, the port being 5683 when it is left out, of the family of
 /// `bind`. `option` is the one that gave the URI.
@@ -11,34 +12,37 @@ pub(crate) fn resolve(
     uri: &str,
     bind: Option<SocketAddr>,
 ) -> anyhow::Result<SocketAddr> {
-    let Some(authority) = uri.strip_prefix("coap://") else {
-        bail!("{option} {uri}: only coap:// is there so far, as in coap://127.0.0.1:5683");
-    };
-    let authority = authority.trim_end_matches('/');
-    if authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
+    match resolve_any(option, uri, bind)? {
+        (address, false) => Ok(address),
+        (_, true) => bail!("{option} {uri}: only coap:// is there, as in coap://127.0.0.1:5683"),
+    }
+}
+
+/// The same, and whether it is `coaps://HOST[:PORT]`, whose port is 5684 when it is left out.
+pub(crate) fn resolve_any(
+    option: &str,
+    uri: &str,
+    bind: Option<SocketAddr>,
+) -> anyhow::Result<(SocketAddr, bool)> {
+    let server = ServerUri::parse(uri).with_context(|| format!("{option} {uri}"))?;
+    let rest = uri.split_once("://").map_or("", |(_, rest)| rest);
+    if rest.trim_end_matches('/').contains(['/', '?']) {
         bail!("{option} {uri}: expected coap://HOST or coap://HOST:PORT");
     }
-    let has_port = authority.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.ends_with(':') && !port.ends_with(']') && !port.is_empty()
-    });
-    let with_port = if has_port {
-        authority.to_owned()
-    } else {
-        format!("{}:5683", authority.trim_end_matches(':'))
-    };
-    let addresses = with_port
+    let addresses = (server.host, server.port)
         .to_socket_addrs()
         .with_context(|| format!("{option} {uri}: the host is unknown"))?;
     let fits = |address: &SocketAddr| bind.is_none_or(|bind| bind.is_ipv4() == address.is_ipv4());
-    addresses
+    let address = addresses
         .into_iter()
         .find(fits)
-        .with_context(|| format!("{option} {uri}: no address of the family of --bind"))
+        .with_context(|| format!("{option} {uri}: no address of the family of --bind"))?;
+    Ok((address, server.is_secure))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::resolve;
+    use super::{resolve, resolve_any};
 
     #[test]
     fn uris_name_host_and_port() {
@@ -64,6 +68,8 @@ mod tests {
         ] {
             assert!(resolve("--server", uri, None).is_err(), "{uri}");
         }
+        let secure = resolve_any("--server", "coaps://127.0.0.1", None).unwrap();
+        assert_eq!(secure, ("127.0.0.1:5684".parse().unwrap(), true));
         let bind = Some("[::1]:0".parse().unwrap());
         assert!(resolve("--server", "coap://127.0.0.1", bind).is_err());
     }

@@ -461,6 +461,19 @@ impl<
             .map(|last| last + awake)
     }
 
+    pub(crate) fn take_input(&mut self, now: Instant, input: Input<'_>) {
+        self.shared.now = now;
+        if let Input::Datagram { from, bytes } = input {
+            self.datagram(now, from, bytes);
+        }
+    }
+
+    /// The datagram of [`Step::Transmit`].
+    pub(crate) fn take_out(&mut self) -> &[u8] {
+        let length = core::mem::take(&mut self.shared.out_length);
+        self.shared.out.get(..length).unwrap_or_default()
+    }
+
     /// Takes an input. Drain the outputs.
     pub fn handle<'c>(
         &'c mut self,
@@ -468,10 +481,7 @@ impl<
         rng: &'c mut dyn Rng,
         input: Input<'_>,
     ) -> Outputs<'c, O, SERVERS, OBSERVATIONS, ATTRIBUTES, BODY, DATAGRAM, STORE, K> {
-        self.shared.now = now;
-        if let Input::Datagram { from, bytes } = input {
-            self.datagram(now, from, bytes);
-        }
+        self.take_input(now, input);
         Outputs {
             client: self,
             now,
@@ -527,11 +537,10 @@ impl<
     pub fn next(&mut self) -> Option<Output<'_>> {
         match self.client.step(self.now, self.rng)? {
             Step::Event(event) => Some(Output::Event(event)),
-            Step::Transmit(to) => {
-                let length = core::mem::take(&mut self.client.shared.out_length);
-                let bytes = self.client.shared.out.get(..length)?;
-                Some(Output::Transmit { to, bytes })
-            }
+            Step::Transmit(to) => Some(Output::Transmit {
+                to,
+                bytes: self.client.take_out(),
+            }),
         }
     }
 }

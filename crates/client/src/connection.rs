@@ -89,7 +89,7 @@ impl<
         };
         session.connection = Connection::Up;
         // A handshake shows that the server is there.
-        session.is_proven = context != Context::Kept;
+        session.is_fresh = context != Context::Kept;
         let version = session.version();
         let needs_register = context == Context::New
             && !self
@@ -232,11 +232,11 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
         matches!(self.connection, Connection::Plain | Connection::Up)
     }
 
-    /// An association that nobody has answered on since it was set up or kept may be gone at the
-    /// server: a new one is tried before the message counts as lost.
+    /// When nobody answers: unless a handshake was the last that was heard, the association may be
+    /// gone at the server. A new one is tried before the message counts as lost.
     pub(crate) fn is_suspect(&self) -> bool {
         self.connection == Connection::Up
-            && !self.is_proven
+            && !self.is_fresh
             && self.registration.state() != RegistrationState::Deregistering
     }
 

@@ -289,7 +289,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             return;
         }
         self.last_traffic = Some(now);
-        self.is_proven = true;
+        self.is_fresh = false;
         let handled = self.coap.handle(now, from, bytes, &mut shared.out);
         shared.out_length = handled.reply;
         match handled.incoming {
@@ -373,8 +373,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
                 } else {
                     self.report_lost(shared, log, Some(exchange), None);
                 }
-                // What is not answered next shows that the association is gone.
-                self.is_proven = false;
+                self.is_fresh = false;
                 return Some(server);
             }
             None => {}

@@ -5,6 +5,9 @@
 //! [`Client`], and drive it with datagrams and time. Ready-made objects are in [`mod@objects`].
 #![no_std]
 
+#[cfg(feature = "dtls")]
+extern crate alloc;
+
 mod access;
 mod account;
 mod blocks;
@@ -29,6 +32,8 @@ mod order;
 mod outbox;
 mod registration;
 mod report;
+#[cfg(feature = "dtls")]
+pub mod secure;
 mod send;
 mod serve;
 mod servers;
@@ -68,6 +73,10 @@ pub mod __private {
 #[doc = include_str!("../../../docs/src/write-an-object.md")]
 #[doc = include_str!("../../../docs/src/firmware-update.md")]
 mod book {}
+
+#[cfg(all(doctest, feature = "dtls"))]
+#[doc = include_str!("../../../docs/src/secure-device.md")]
+mod secure_device {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/src/device-guide.md")]

@@ -166,8 +166,8 @@ pub(crate) struct Session<const OBSERVATIONS: usize, const ATTRIBUTES: usize, co
     pub(crate) instance: u16,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) connection: Connection,
-    /// Whether the server has been heard over the association.
-    pub(crate) is_proven: bool,
+    /// Whether nothing but its handshake was heard or missed of the association.
+    pub(crate) is_fresh: bool,
     pub(crate) coap: FixedEndpoint<SocketAddr, EXCHANGES, SEEN, DATAGRAM, DATAGRAM>,
     pub(crate) registration: Registration,
     /// The exchange of the registration request on its way.
@@ -202,7 +202,7 @@ impl<const OBSERVATIONS: usize, const ATTRIBUTES: usize, const DATAGRAM: usize>
             instance,
             address: None,
             connection: Connection::Plain,
-            is_proven: false,
+            is_fresh: false,
             coap,
             registration: Registration::new(config.version, config.listing()),
             exchange: None,

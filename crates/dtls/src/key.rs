@@ -266,6 +266,25 @@ impl PublicKey {
         Err(parts().map_or(KeyError::Malformed, |()| KeyError::Unsupported))
     }
 
+    /// Reads a raw public key out of a file: PEM (`PUBLIC KEY`; other sections before it are
+    /// skipped), or a SubjectPublicKeyInfo in DER.
+    ///
+    /// # Errors
+    ///
+    /// As [`PublicKey::from_spki`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
+        if !pem::is_pem(bytes) {
+            return Self::from_spki(bytes);
+        }
+        for section in pem::sections(bytes) {
+            let section = section.map_err(|()| KeyError::Malformed)?;
+            if section.label == b"PUBLIC KEY" {
+                return Self::from_spki(&section.der);
+            }
+        }
+        Err(KeyError::Malformed)
+    }
+
     /// Reads an uncompressed point, 65 bytes (RFC 8422 §5.4.1).
     fn from_point(point: &[u8]) -> Result<Self, KeyError> {
         let key = VerifyingKey::from_sec1_bytes(point).map_err(|_| KeyError::NotOnCurve)?;

@@ -2,6 +2,8 @@
 
 mod firmware;
 mod objects;
+mod security;
+mod sessions;
 mod shell;
 mod values;
 
@@ -13,20 +15,25 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use dunlin_client::secure::SecureClient;
 use dunlin_client::{
-    Client, Config, ConnectionFault, Context as SecurityContext, Event, Input, Instant, Output,
+    Account, Client, Config, Connection, Context as SecurityContext, Event, Input, Instant, Output,
     Path, Profile, RegistrationState, Version,
 };
+use dunlin_net::OsRng;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 pub(crate) use firmware::Flash;
 use objects::Guarded;
-pub(crate) use objects::{Dice, Objects, unix_time};
+pub(crate) use objects::{Objects, unix_time};
+pub(crate) use security::Keys;
+use security::SecurityArgs;
+pub(crate) use sessions::Sessions;
 use shell::Reply;
 
 use crate::terminal::shown;
-use crate::uri::resolve;
+use crate::uri::resolve_any;
 
 /// Bytes of the largest payload, in blocks or whole. Firmware needs none of it.
 const BODY: usize = 64 * 1024;
@@ -36,17 +43,14 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// Servers a device has at most.
 const SERVERS: usize = 4;
 
-type Device = Client<Guarded, SERVERS, 32, 64, BODY, 1152>;
+type Device = Client<Guarded, SERVERS, 32, 64, BODY, 1152, 512, Keys>;
 
 #[derive(Args, Debug)]
 pub(crate) struct DeviceArgs {
     /// A server to register with; may be given up to four times, with a Short Server ID before it
-    /// where 1, 2 and so on will not do, as in 101=coap://192.0.2.1
-    #[arg(
-        long = "server",
-        value_name = "[ID=]URI",
-        default_value = "coap://127.0.0.1:5683"
-    )]
+    /// where 1, 2 and so on will not do, as in 101=coap://192.0.2.1 or 102=coaps://192.0.2.1
+    /// [default: coap://127.0.0.1:5683, with a key coaps://127.0.0.1:5684]
+    #[arg(long = "server", value_name = "[ID=]URI")]
     servers: Vec<String>,
     /// Endpoint client name
     #[arg(long, value_name = "NAME", default_value = "dunlin-device")]
@@ -89,6 +93,8 @@ pub(crate) struct DeviceArgs {
     /// Leave standard input alone and run until interrupted
     #[arg(long)]
     no_shell: bool,
+    #[command(flatten)]
+    security: SecurityArgs,
 }
 
 pub(crate) const EXAMPLES: &str = "\
@@ -98,9 +104,15 @@ Examples:
   dunlin device --once                        is the server there?
   dunlin device --server 101=coap://192.0.2.1 --server 102=coap://192.0.2.2 --set /1/0/13=1 --set /1/1/13=2
   dunlin device --lwm2m 1.2 --queue --awake 20
+  dunlin device --server coaps://192.0.2.1 --psk dev-1:00112233445566778899aabbccddeeff --state dev-1.state
+  dunlin device --server coaps://192.0.2.1 --rpk dev.key --server-key server.pub
+  dunlin device --server coaps://lwm2m.example.com --cert dev.pem --key dev.key --ca ca.pem
+
+A device key:  openssl ecparam -genkey -name prime256v1 -noout -out dev.key
+its public half, for `dunlin credentials add`:  openssl ec -in dev.key -pubout
 
 In the shell: help, list, get PATH, set PATH VALUE, create PATH, delete PATH, update,
-record PATH, send PATH..., leave, offline, online, rebind, advance-time SECONDS, status, quit";
+record PATH, send PATH..., leave, offline, online, rebind, session, sleep, advance-time SECONDS, status, quit";
 
 pub(crate) fn run(args: &DeviceArgs) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()
@@ -112,18 +124,23 @@ pub(crate) fn run(args: &DeviceArgs) -> anyhow::Result<()> {
 
 async fn run_device(args: &DeviceArgs) -> anyhow::Result<()> {
     let servers = servers(args)?;
-    let first = servers.first().context("--server is missing")?.1;
+    let first = servers.first().context("--server is missing")?.address;
     let bind = args.bind.unwrap_or_else(|| any_address(first));
     let socket = UdpSocket::bind(bind)
         .await
         .with_context(|| format!("cannot use the local address {bind}"))?;
 
     let mut runner = Runner::new(args, &servers, socket)?;
-    for (id, server) in servers {
-        runner.client.connect_to(runner.clock.now(), id, server)?;
+    let now = runner.clock.now();
+    for server in servers {
+        let client = runner.secure.client_mut();
+        client.connect_to(now, server.id, server.address)?;
         println_flushed(&format!(
-            "registering as {} at coap://{server} with LwM2M {}",
-            args.endpoint, args.version
+            "registering as {} at {}://{} with LwM2M {}",
+            args.endpoint,
+            if server.is_secure { "coaps" } else { "coap" },
+            server.address,
+            args.version
         ));
     }
     let lines = if args.no_shell || args.once {
@@ -134,12 +151,32 @@ async fn run_device(args: &DeviceArgs) -> anyhow::Result<()> {
     runner.run(lines, args.once).await
 }
 
-/// The Short Server IDs and addresses of the servers. All addresses are of one family: there is one
-/// socket.
-fn servers(args: &DeviceArgs) -> anyhow::Result<Vec<(u16, SocketAddr)>> {
-    let mut servers: Vec<(u16, SocketAddr)> = Vec::new();
+/// A server of the options.
+#[derive(Debug, PartialEq, Eq)]
+struct Target {
+    /// Short Server ID.
+    id: u16,
+    uri: String,
+    address: SocketAddr,
+    is_secure: bool,
+}
+
+/// The servers. All addresses are of one family: there is one socket.
+fn servers(args: &DeviceArgs) -> anyhow::Result<Vec<Target>> {
+    let mut servers: Vec<Target> = Vec::new();
     let mut family = args.bind;
-    for (text, next) in args.servers.iter().zip(1..) {
+    let default = if args.security.has_credentials() {
+        "coaps://127.0.0.1:5684"
+    } else {
+        "coap://127.0.0.1:5683"
+    };
+    let default = [default.to_owned()];
+    let texts = if args.servers.is_empty() {
+        &default[..]
+    } else {
+        &args.servers
+    };
+    for (text, next) in texts.iter().zip(1..) {
         let (id, uri) = match text.split_once('=') {
             Some((id, uri)) if !id.contains(':') => {
                 let id = id
@@ -151,18 +188,26 @@ fn servers(args: &DeviceArgs) -> anyhow::Result<Vec<(u16, SocketAddr)>> {
             }
             _ => (next, text.as_str()),
         };
-        let address = resolve("--server", uri, family)?;
-        if servers.iter().any(|server| server.0 == id) {
+        let (address, is_secure) = resolve_any("--server", uri, family)?;
+        if servers.iter().any(|server| server.id == id) {
             bail!("--server {text}: the Short Server ID {id} is another server's");
         }
-        if servers.iter().any(|server| server.1 == address) {
+        if servers.iter().any(|server| server.address == address) {
             bail!("--server {text}: another server has this address");
         }
         family = Some(address);
-        servers.push((id, address));
+        servers.push(Target {
+            id,
+            uri: uri.to_owned(),
+            address,
+            is_secure,
+        });
     }
     if servers.len() > SERVERS {
         bail!("--server may be given {SERVERS} times");
+    }
+    if args.security.has_credentials() && servers.iter().all(|server| !server.is_secure) {
+        bail!("there is a key, but no --server is coaps://");
     }
     Ok(servers)
 }
@@ -223,13 +268,15 @@ impl Clock {
 }
 
 struct Runner {
-    client: Box<Device>,
+    secure: Box<SecureClient<Device, Sessions>>,
     clock: Clock,
-    dice: Dice,
+    dice: OsRng,
     socket: UdpSocket,
     /// When to leave although nobody answered.
     leave_at: Option<Instant>,
     has_failed: bool,
+    /// Whether it ends without a word.
+    is_asleep: bool,
     /// Without a shell.
     is_alone: bool,
     /// Messages sent again that need no further word about silence.
@@ -237,12 +284,8 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(
-        args: &DeviceArgs,
-        servers: &[(u16, SocketAddr)],
-        socket: UdpSocket,
-    ) -> anyhow::Result<Self> {
-        let mut dice = Dice::new();
+    fn new(args: &DeviceArgs, servers: &[Target], socket: UdpSocket) -> anyhow::Result<Self> {
+        let mut dice = OsRng::new();
         if args.endpoint.is_empty() || args.endpoint.len() > 128 {
             bail!("--endpoint takes 1 to 128 bytes");
         }
@@ -261,20 +304,28 @@ impl Runner {
             None => Flash::in_memory(),
         };
         let objects = Guarded::new(Objects::new(&args.endpoint, flash));
-        let mut client: Box<Device> = Box::new(Client::new(config, objects, &mut dice));
-        for (index, (id, address)) in servers.iter().enumerate() {
-            let mut server = dunlin_client::objects::Server::new(*id);
+        let settings = args.security.settings()?;
+        let mut secure: Box<SecureClient<Device, Sessions>> = Box::new(SecureClient::new(
+            Client::new(config, objects, &mut dice),
+            args.security.sessions()?,
+            settings,
+        ));
+        let client = secure.client_mut();
+        let clock = Clock::new();
+        let unix = Duration::from_secs(unix_time().unsigned_abs());
+        client.set_clock(clock.now(), unix);
+        for (index, target) in servers.iter().enumerate() {
+            let mut server = dunlin_client::objects::Server::new(target.id);
             server.lifetime = args.lifetime;
             if index == 0 {
                 server.binding = client.server().binding.clone();
-                client.security_mut().short_server_id = Some(*id);
+                client.security_mut().short_server_id = Some(target.id);
                 *client.server_mut() = server;
             } else {
                 client.add_server(server, &mut dice)?;
             }
-            if let Some(security) = client.security_of_mut(*id) {
-                security.server_uri = dunlin_client::objects::text(&format!("coap://{address}"));
-            }
+            let account = args.security.account(&target.uri, target.is_secure)?;
+            client.provision(target.id, account)?;
         }
         for assignment in &args.values {
             let (path, value) = assignment
@@ -284,12 +335,13 @@ impl Runner {
                 .with_context(|| format!("--set {assignment}"))?;
         }
         Ok(Self {
-            client,
-            clock: Clock::new(),
+            secure,
+            clock,
             dice,
             socket,
             leave_at: None,
             has_failed: false,
+            is_asleep: false,
             is_alone: args.no_shell,
             told_silence: 0,
         })
@@ -316,7 +368,7 @@ impl Runner {
             }
             let now = self.clock.now();
             let timeout = self
-                .client
+                .secure
                 .next_timeout()
                 .map(|at| at.saturating_since(now));
             let leave = self.leave_at.map(|at| at.saturating_since(now));
@@ -358,7 +410,7 @@ impl Runner {
 
     async fn command(&mut self, line: &str) {
         let now = self.clock.now();
-        match shell::execute(line, &mut self.client, now) {
+        match shell::execute(line, self.secure.client_mut(), now) {
             Reply::Nothing => {}
             Reply::Text(text) => println_flushed(text.trim_end()),
             Reply::Advance(by) => {
@@ -366,6 +418,8 @@ impl Runner {
                 println_flushed(&format!("advanced by {} s", by.as_secs()));
             }
             Reply::Rebind => self.rebind().await,
+            Reply::Session => println_flushed(&self.sessions()),
+            Reply::Sleep => self.sleep(),
             Reply::Quit => self.leave(),
         }
         self.handle(Input::Timer, false).await;
@@ -380,38 +434,87 @@ impl Runner {
         match moved {
             Ok(socket) => {
                 self.socket = socket;
-                self.client.rebind(self.clock.now());
-                println_flushed("another local port: registering again");
+                let goes_on = self.accounts().all(|account| {
+                    let status = self.secure.session(account.short_server_id());
+                    status.is_some_and(|status| status.is_up && status.has_connection_id)
+                });
+                self.secure.rebind(self.clock.now());
+                println_flushed(if goes_on {
+                    "another local port: the session goes on by its connection id"
+                } else {
+                    "another local port: registering again"
+                });
             }
             Err(error) => println_flushed(&format!("error: no other local port: {error}")),
         }
     }
 
+    /// The accounts.
+    fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
+        self.secure.client().accounts()
+    }
+
+    /// How the sessions stand.
+    fn sessions(&self) -> String {
+        let lines = self.accounts().filter_map(|account| {
+            let id = account.short_server_id();
+            let address = account.address()?;
+            let words = match (account.connection(), self.secure.session(id)) {
+                (Connection::Plain, _) => "no security".to_owned(),
+                (_, Some(status)) => security::describe(&status),
+                (_, None) => "down".to_owned(),
+            };
+            Some(format!(
+                "server {id} {}://{address}: {words}",
+                scheme(&account)
+            ))
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Ends without a word; the sessions go on later.
+    fn sleep(&mut self) {
+        if !self.secure.storage().is_in_file() {
+            println_flushed("error: without --state FILE the sessions would be lost");
+            return;
+        }
+        match self.secure.sleep(self.clock.now()) {
+            Ok(()) => {
+                println_flushed("asleep");
+                self.is_asleep = true;
+            }
+            Err(error) => println_flushed(&format!("error: {error}")),
+        }
+    }
+
     /// De-registers and ends.
     fn leave(&mut self) {
-        self.client.online(self.clock.now());
-        self.client.deregister();
+        let now = self.clock.now();
+        let client = self.secure.client_mut();
+        client.online(now);
+        client.deregister();
         self.leave_at = Some(self.clock.now() + LEAVE_WITHIN);
     }
 
     /// Whether it stands with every server in one of these ways.
     fn all(&self, states: &[RegistrationState]) -> bool {
-        self.client
-            .accounts()
+        self.accounts()
             .all(|account| states.contains(&account.state()))
     }
 
     fn is_done(&self) -> bool {
         let is_gone = self.all(&[RegistrationState::Idle, RegistrationState::Failed]);
-        self.leave_at
-            .is_some_and(|at| is_gone || at <= self.clock.now())
+        self.is_asleep
+            || self
+                .leave_at
+                .is_some_and(|at| is_gone || at <= self.clock.now())
     }
 
     async fn handle(&mut self, input: Input<'_>, once: bool) {
         let now = self.clock.now();
         let mut events = Vec::new();
         let mut datagrams = Vec::new();
-        let mut outputs = self.client.handle(now, &mut self.dice, input);
+        let mut outputs = self.secure.handle(now, &mut self.dice, input);
         while let Some(output) = outputs.next() {
             match output {
                 Output::Transmit { to, bytes } => datagrams.push((to, bytes.to_vec())),
@@ -442,19 +545,18 @@ impl Runner {
 
     /// Giving up takes a minute and a half: says earlier, once an attempt, that nobody answers.
     fn tell_silence(&mut self) {
-        let repeated = self.client.stats().retransmitted;
+        let repeated = self.secure.client().stats().retransmitted;
         let silent = self
-            .client
             .accounts()
             .find(|account| account.state() == RegistrationState::Registering)
-            .map(|account| account.address());
+            .map(|account| account.address().map(|address| (scheme(&account), address)));
         match silent {
             None => self.told_silence = repeated,
             Some(server) if self.told_silence != u64::MAX && repeated > self.told_silence => {
                 self.told_silence = u64::MAX;
-                if let Some(server) = server {
+                if let Some((scheme, server)) = server {
                     println_flushed(&format!(
-                        "no answer yet; is there a server at coap://{server}? Trying on"
+                        "no answer yet; is there a server at {scheme}://{server}? Trying on"
                     ));
                 }
             }
@@ -465,25 +567,26 @@ impl Runner {
     fn react(&mut self, event: Event, now: Instant, once: bool) {
         match event {
             Event::Reboot | Event::FactoryReset => {
-                self.client.objects_mut().reboot();
-                let servers: Vec<_> = self
-                    .client
+                let client = self.secure.client_mut();
+                client.objects_mut().reboot();
+                let servers: Vec<_> = client
                     .accounts()
                     .filter_map(|account| Some((account.short_server_id(), account.address()?)))
                     .collect();
                 for (id, address) in servers {
                     // The account was there a moment ago, with this address.
-                    let _ = self.client.connect_to(now, id, address);
+                    let _ = client.connect_to(now, id, address);
                 }
             }
             Event::Registered { .. } => {
-                self.client.objects_mut().registered();
+                self.secure.client_mut().objects_mut().registered();
                 if once && self.all(&[RegistrationState::Registered]) {
                     self.leave();
                 }
             }
             // Nobody is there to begin anew, or nobody wants to wait.
             Event::RegistrationFailed { retry_at, .. }
+            | Event::ConnectionFailed { retry_at, .. }
                 if (once && retry_at.is_none_or(|at| at > now))
                     || (self.is_alone
                         && self.leave_at.is_none()
@@ -501,7 +604,7 @@ impl Runner {
     fn describe(&self, event: Event, now: Instant) -> String {
         let text = self.describe_event(event, now);
         match event.server() {
-            Some(id) if self.client.accounts().count() > 1 => format!("server {id}: {text}"),
+            Some(id) if self.accounts().count() > 1 => format!("server {id}: {text}"),
             _ => text,
         }
     }
@@ -509,13 +612,14 @@ impl Runner {
     fn describe_event(&self, event: Event, now: Instant) -> String {
         match event {
             Event::Registered { server, version } => {
-                let endpoint = &self.client.config().endpoint;
-                let Some(account) = self.client.account(server) else {
+                let client = self.secure.client();
+                let endpoint = &client.config().endpoint;
+                let Some(account) = client.account(server) else {
                     return format!("registered as {endpoint}");
                 };
-                let address = account
-                    .address()
-                    .map_or_else(String::new, |address| format!("coap://{address}"));
+                let address = account.address().map_or_else(String::new, |address| {
+                    format!("{}://{address}", scheme(&account))
+                });
                 format!(
                     "registered as {endpoint} at {address} location {} (LwM2M {version}, lifetime \
                      {} s)",
@@ -538,17 +642,23 @@ impl Runner {
             }
             .to_owned(),
             Event::ConnectionFailed {
-                fault, retry_at, ..
-            } => match retry_at {
-                Some(at) => format!(
-                    "connection failed: {}; next attempt in {} s",
-                    Fault(fault),
-                    at.saturating_since(now).as_secs()
-                ),
-                None => format!("connection failed: {}; giving up", Fault(fault)),
-            },
-            Event::ConnectionClosed { fault, .. } => {
-                format!("connection closed: {}", Fault(fault))
+                server,
+                fault,
+                retry_at,
+                ..
+            } => {
+                let why = security::fault(fault, self.secure.session(server));
+                match retry_at {
+                    Some(at) => format!(
+                        "connection failed: {why}; next attempt in {} s",
+                        at.saturating_since(now).as_secs()
+                    ),
+                    None => format!("connection failed: {why}; giving up"),
+                }
+            }
+            Event::ConnectionClosed { server, fault } => {
+                let why = security::fault(fault, self.secure.session(server));
+                format!("connection closed: {why}")
             }
             Event::Updated { .. } => "updated".to_owned(),
             Event::UpdateFailed { code, .. } => {
@@ -621,16 +731,11 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why there is no association.
-struct Fault(ConnectionFault);
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            ConnectionFault::Silent => f.write_str("no answer"),
-            ConnectionFault::Alert(number) => write!(f, "the server sent alert {number}"),
-            ConnectionFault::Refused => f.write_str("the credentials do not fit"),
-        }
+/// The scheme by which a server is reached.
+fn scheme(account: &Account<'_>) -> &'static str {
+    match account.connection() {
+        Connection::Plain => "coap",
+        _ => "coaps",
     }
 }
 

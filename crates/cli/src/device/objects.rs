@@ -1,6 +1,5 @@
 //! What the device and the demo devices consist of.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::{Deref, DerefMut};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -152,28 +151,4 @@ pub(crate) fn unix_time() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs() as i64)
-}
-
-/// Randomness for tokens and back-off: SipHash of a counter under a key from the system.
-pub(crate) struct Dice {
-    key: RandomState,
-    counter: u64,
-}
-
-impl Dice {
-    pub(crate) fn new() -> Self {
-        Self {
-            key: RandomState::new(),
-            counter: 0,
-        }
-    }
-}
-
-impl dunlin_client::Rng for Dice {
-    fn next_u32(&mut self) -> u32 {
-        self.counter += 1;
-        let mut hasher = self.key.build_hasher();
-        hasher.write_u64(self.counter);
-        hasher.finish() as u32
-    }
 }

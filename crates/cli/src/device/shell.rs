@@ -19,7 +19,9 @@ send [PATH]...         report what was recorded and the values at the paths (Sen
                        send /3303/0/5700 /3/0/9
 leave [ID]             de-register from each server, or from one; update comes back
 offline, online        stop talking, and go on
-rebind                 go on from another local port
+rebind                 go on from another local port; a session with a connection id stays
+session                how the DTLS sessions stand
+sleep                  end without a word, as in deep sleep; with --state the sessions go on later
 advance-time SECONDS   move the device's clock forward
 status                 where the registration stands
 quit                   de-register and end";
@@ -30,6 +32,10 @@ pub(super) enum Reply {
     Text(String),
     Advance(Duration),
     Rebind,
+    /// How the sessions stand.
+    Session,
+    /// To end without a word.
+    Sleep,
     Quit,
 }
 
@@ -102,6 +108,8 @@ fn run(command: &str, rest: &str, client: &mut Device, now: Instant) -> anyhow::
             Reply::Nothing
         }
         "rebind" => Reply::Rebind,
+        "session" | "sessions" => Reply::Session,
+        "sleep" => Reply::Sleep,
         "offline" => {
             client.offline();
             Reply::Text("offline".to_owned())
@@ -166,7 +174,8 @@ fn status(client: &Device, now: Instant) -> String {
             account.server().lifetime
         );
         if let Some(server) = account.address() {
-            text += &format!(" server {} coap://{server}", account.short_server_id());
+            let scheme = super::scheme(&account);
+            text += &format!(" server {} {scheme}://{server}", account.short_server_id());
         }
         let location = account.location().to_string();
         if !location.is_empty() {

@@ -2,10 +2,10 @@ use dunlin_client::{Client, Code, Config, Instant, Path};
 use dunlin_coap::{Message, MessageWriter, OptionNumber, Type};
 
 use super::shell::{self, Reply};
-use super::{Device, DeviceArgs, Dice, Flash, Guarded, Objects, values};
+use super::{Device, DeviceArgs, Flash, Guarded, Objects, values};
 
 fn device() -> Box<Device> {
-    let mut dice = Dice::new();
+    let mut dice = dunlin_net::OsRng::new();
     Box::new(Client::new(
         Config::new("dev-1"),
         Guarded::new(Objects::new("dev-1", Flash::in_memory())),
@@ -19,6 +19,8 @@ fn say(device: &mut Device, line: &str) -> String {
         Reply::Nothing => String::new(),
         Reply::Advance(by) => format!("advance {}", by.as_secs()),
         Reply::Rebind => "rebind".to_owned(),
+        Reply::Session => "session".to_owned(),
+        Reply::Sleep => "sleep".to_owned(),
         Reply::Quit => "quit".to_owned(),
     }
 }
@@ -234,7 +236,13 @@ fn servers_have_ids_and_addresses_of_their_own() {
         let line = servers.iter().flat_map(|server| ["--server", server]);
         let line = std::iter::once("device").chain(line);
         let args = <Line as clap::Parser>::try_parse_from(line).unwrap().args;
-        super::servers(&args).map_err(|error| format!("{error:#}"))
+        let servers = super::servers(&args).map_err(|error| format!("{error:#}"))?;
+        let servers = servers.into_iter();
+        Ok::<_, String>(
+            servers
+                .map(|server| (server.id, server.address))
+                .collect::<Vec<_>>(),
+        )
     };
     let address = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     assert_eq!(
@@ -258,7 +266,7 @@ fn servers_have_ids_and_addresses_of_their_own() {
             "has this address",
         ),
         (&["coap://127.0.0.1", "coap://[::1]"], "family"),
-        (&["coaps://127.0.0.1"], "only coap://"),
+        (&["http://127.0.0.1"], "expected coap://"),
     ] {
         let error = parse(servers).expect_err("is refused");
         assert!(error.contains(reason), "{error}");
@@ -275,7 +283,7 @@ fn servers_have_ids_and_addresses_of_their_own() {
 #[test]
 fn the_shell_names_servers() {
     let mut device = device();
-    let mut dice = Dice::new();
+    let mut dice = dunlin_net::OsRng::new();
     let server = dunlin_client::objects::Server::new(102);
     device.add_server(server, &mut dice).unwrap();
     for (id, address) in [(1, "127.0.0.1:1"), (102, "127.0.0.1:2")] {
@@ -328,8 +336,15 @@ async fn the_end_of_input_leaves_the_server() {
     let address = server.address;
     let arguments = arguments(&server, &["--set", "/3/0/2=serial-9"]);
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let mut runner = super::Runner::new(&arguments, &[(1, address)], socket).unwrap();
-    runner.client.connect(runner.clock.now(), address);
+    let target = super::Target {
+        id: 1,
+        uri: format!("coap://{address}"),
+        address,
+        is_secure: false,
+    };
+    let mut runner = super::Runner::new(&arguments, &[target], socket).unwrap();
+    let now = runner.clock.now();
+    runner.secure.client_mut().connect(now, address);
     let (sender, lines) = tokio::sync::mpsc::channel(64);
     let typist = tokio::spawn(async move {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
@@ -360,4 +375,49 @@ fn the_shell_fills_the_access_control_object() {
     assert!(say(&mut device, "set /2/0/2/1 15").contains("/2/0/2/1 = 15"));
     assert!(say(&mut device, "set /2/0/2/1 99").starts_with("error"));
     assert!(say(&mut device, "set /2/0/3 1").contains("/2/0/3 = 1"));
+}
+
+#[test]
+fn keys_lead_to_coaps() {
+    let servers = |line: &[&str]| {
+        let line = std::iter::once(&"device").chain(line);
+        let args =
+            <Line as clap::Parser>::try_parse_from(line).map_err(|error| error.to_string())?;
+        super::servers(&args.args).map_err(|error| format!("{error:#}"))
+    };
+    let found = servers(&["--psk", "dev:00ff"]).unwrap();
+    assert_eq!(found[0].address.to_string(), "127.0.0.1:5684");
+    assert!(found[0].is_secure);
+    assert!(!servers(&[]).unwrap()[0].is_secure);
+    for (line, reason) in [
+        (
+            &["--psk", "a:00", "--server", "coap://127.0.0.1"][..],
+            "no --server is coaps",
+        ),
+        (
+            &["--psk", "a:00", "--cert", "x", "--key", "y"],
+            "cannot be used with",
+        ),
+        (&["--rpk", "x"], "--server-key"),
+        (&["--cert", "x"], "--key"),
+    ] {
+        let error = servers(line).expect_err("is refused");
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn the_shell_looks_at_sessions_and_sleeps() {
+    let mut device = device();
+    assert_eq!(say(&mut device, "session"), "session");
+    assert_eq!(say(&mut device, "sleep"), "sleep");
+    // Keys are not shown.
+    let account = dunlin_client::objects::Security::psk("coaps://a.example", b"dev", &[0x5A; 16]);
+    device.provision(1, account.unwrap()).unwrap();
+    let text = say(&mut device, "get /0/0");
+    assert!(text.contains("/0/0/3 = "), "{text}");
+    assert!(
+        !text.contains("/0/0/5") && !text.to_lowercase().contains("5a5a"),
+        "{text}"
+    );
 }
