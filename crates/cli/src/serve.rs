@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use dunlin_lwm2m::Models;
-use dunlin_server::credentials::CredentialsConfig;
+use dunlin_server::credentials::{CredentialsConfig, IdentityFrom};
 use dunlin_server::firmware::FirmwareConfig;
 use dunlin_server::shard::Limits;
 use dunlin_server::{Server, ServerConfig};
@@ -39,6 +39,10 @@ pub(crate) struct ServeArgs {
     /// [default: secret.key in the data folder]
     #[arg(long, value_name = "FILE", conflicts_with = "memory")]
     key_file: Option<PathBuf>,
+    /// Where in a certificate the endpoint name of its device stands: cn (common name of the
+    /// subject) or san (subject alternative name)
+    #[arg(long, value_name = "WHERE", value_parser = ["cn", "san"], default_value = "cn")]
+    identity_from: String,
     /// Where devices register (LwM2M over CoAP and UDP); port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5683")]
     coap: SocketAddr,
@@ -125,6 +129,10 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         },
         credentials: CredentialsConfig {
             key_file: args.key_file.clone(),
+            identity_from: match args.identity_from.as_str() {
+                "san" => IdentityFrom::AlternativeName,
+                _ => IdentityFrom::CommonName,
+            },
             ..CredentialsConfig::default()
         },
         awake_time: Duration::from_secs(args.awake_time),

@@ -157,3 +157,40 @@ fn a_file_is_imported_with_a_report() {
     let (code, output, _) = run(&server, &["import", "-", "--errors"], "dev-9,nine,00\n");
     assert_eq!((code, output.as_str()), (0, "1 added, 0 not taken\n"));
 }
+
+#[test]
+fn authorities_and_the_servers_own_key_come_from_files() {
+    let server = Server::start(0);
+    let file = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/tests/certificates/");
+        format!("{folder}{name}")
+    };
+    let added = ok(&server, &["trust", "add", &file("authority.pem")]);
+    assert!(added.contains("Dunlin test authority"), "{added}");
+    assert_eq!(ok(&server, &["trust", "list"]), added);
+    fails(
+        &server,
+        &["trust", "add", &file("device.pem")],
+        "key usage forbids",
+    );
+    ok(&server, &["trust", "remove", "1"]);
+    fails(&server, &["trust", "remove", "1"], "There is no authority");
+    let before = ok(&server, &["server"]);
+    let (key, chain) = (file("server.key.pem"), file("server.pem"));
+    let own = ok(
+        &server,
+        &["server", "--key", &key, "--certificates", &chain],
+    );
+    assert_ne!(cell(&own, "SHA-256"), cell(&before, "SHA-256"));
+    assert!(own.contains("-----BEGIN CERTIFICATE-----"), "{own}");
+    assert!(own.ends_with("started again.\n"), "{own}");
+    let wrong = file("device.pem");
+    let arguments = ["server", "--key", &key, "--certificates", &wrong];
+    fails(
+        &server,
+        &arguments,
+        "does not belong to the first certificate",
+    );
+    ok(&server, &["add", "dev-9", "--x509", &wrong]);
+    assert!(ok(&server, &["list"]).contains("x509"));
+}

@@ -67,14 +67,42 @@ pub(crate) enum Command {
         #[arg(long)]
         errors: bool,
     },
-    /// Show the server's own public key and certificates: what devices with raw public keys or
-    /// certificates are to be given
+    /// Authorities (CA certificates) whose certificates devices may show
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Show the server's own public key and certificates, which devices are to know it by, or
+    /// give it others
     #[command(after_help = "Examples:\n  dunlin credentials server\n  \
-        dunlin credentials server --pem > server.pub.pem")]
+        dunlin credentials server --pem > server.pub.pem\n  \
+        dunlin credentials server --key server.key.pem --certificates chain.pem")]
     Server {
         /// Print the public key in PEM, and nothing else
         #[arg(long)]
         pem: bool,
+        /// Give the server this private key (P-256, PEM); it is used once the server has been
+        /// started again
+        #[arg(long, value_name = "FILE", conflicts_with = "pem")]
+        key: Option<PathBuf>,
+        /// Certificates for that key in PEM, the server's first
+        #[arg(long, value_name = "FILE", requires = "key")]
+        certificates: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Trust {
+    /// List the authorities
+    List,
+    /// Trust authorities: a device may register by the name in a certificate that one has issued
+    #[command(after_help = "Example:\n  dunlin credentials trust add ca.pem")]
+    Add {
+        /// Their certificates in PEM
+        file: PathBuf,
+    },
+    /// Trust an authority no more; the sessions of its devices end
+    Remove {
+        /// Number of the authority
+        id: u64,
     },
 }
 
@@ -188,7 +216,34 @@ pub(super) fn run(api: &Api, remote: &Remote, command: Command) -> anyhow::Resul
             })
         }
         Command::Import { file, errors } => import(api, remote, &file, errors),
-        Command::Server { pem } => {
+        Command::Trust(Trust::List) => {
+            show(&api.get(&api.url("/credentials/trust"), &[])?, authorities)
+        }
+        Command::Trust(Trust::Add { file }) => {
+            let body = json!({ "certificate": text_of(&file)? });
+            let url = api.url("/credentials/trust");
+            show(&api.send("POST", &url, &[], Some(&body))?, authorities)
+        }
+        Command::Trust(Trust::Remove { id }) => {
+            let url = api.url(&format!("/credentials/trust/{id}"));
+            api.send("DELETE", &url, &[], None)?;
+            show(&json!({ "id": id }), |answer| {
+                format!("authority {} is not trusted any more\n", answer["id"])
+            })
+        }
+        Command::Server {
+            key: Some(key),
+            certificates,
+            ..
+        } => {
+            let certificates = certificates.as_deref().map(text_of).transpose()?;
+            let body = json!({ "key": text_of(&key)?, "certificates": certificates });
+            let url = api.url("/credentials/server");
+            show(&api.send("PUT", &url, &[], Some(&body))?, |own| {
+                own_words(own) + "It is used once the server has been started again.\n"
+            })
+        }
+        Command::Server { pem, .. } => {
             let own = api.get(&api.url("/credentials/server"), &[])?;
             if pem {
                 return print::out(own["publicKeyPem"].as_str().unwrap_or_default());
@@ -325,6 +380,28 @@ fn made_words(credential: &Value) -> String {
         text += &format!("Warning: {}\n", shown(warning));
     }
     text
+}
+
+fn text_of(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
+}
+
+fn authorities(answer: &Value) -> String {
+    let mut rows = vec![
+        ["ID", "NAME", "SHA-256", "VALID UNTIL"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for authority in print::items(answer, "items") {
+        let hash = word(&authority["sha256"]);
+        rows.push(vec![
+            word(&authority["id"]),
+            word(&authority["name"]),
+            hash.get(..16).unwrap_or(&hash).to_owned(),
+            print::utc(&authority["notAfter"]),
+        ]);
+    }
+    table(&rows)
 }
 
 /// The server's own public key.

@@ -6,6 +6,7 @@ mod dto;
 mod import;
 mod own;
 mod text;
+mod trust;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -25,6 +26,7 @@ use crate::problem::Problem;
 use dto::{CredentialDto, CredentialListDto, NewDto, RotateDto};
 pub(crate) use import::*;
 pub(crate) use own::*;
+pub(crate) use trust::*;
 
 /// No cache may keep a key that is shown once.
 const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
@@ -77,6 +79,7 @@ fn refused(error: CredentialError) -> Problem {
         CredentialError::Unknown(id) => return unknown(&id.to_string()),
         CredentialError::Duplicate { .. } => (StatusCode::CONFLICT, "In use already"),
         CredentialError::TooMany(_) => (StatusCode::CONFLICT, "Too many credentials"),
+        CredentialError::TooManyAuthorities(_) => (StatusCode::CONFLICT, "Too many authorities"),
         CredentialError::Worn(_) => (StatusCode::CONFLICT, "Rotated too often"),
         CredentialError::OtherKind { .. } => (StatusCode::CONFLICT, "Another kind of credential"),
         CredentialError::Database(_) => (StatusCode::INSUFFICIENT_STORAGE, "Not kept"),

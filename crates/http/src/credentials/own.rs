@@ -1,14 +1,20 @@
 //! What the server proves itself by.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use dunlin_server::control::Control;
 use dunlin_server::credentials::OwnKey;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zeroize::Zeroize;
 
 use super::dto::fingerprint;
+use super::refused;
 use super::text::{to_hex, to_pem};
+use crate::data::parse_body;
+use crate::perform::blocking;
+use crate::problem::Problem;
 
 /// The server's own public key, and its certificates.
 #[derive(Serialize, ToSchema)]
@@ -48,4 +54,41 @@ impl From<&OwnKey> for OwnKeyDto {
     responses((status = 200, body = OwnKeyDto)))]
 pub(crate) async fn own(State(control): State<Control>) -> Json<OwnKeyDto> {
     Json(OwnKeyDto::from(&*control.credentials().own_key()))
+}
+
+/// A key for the server, and certificates for it.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ImportOwnKey)]
+pub(crate) struct ImportDto {
+    /// The private key (P-256), unencrypted, in PEM: `PRIVATE KEY` or `EC PRIVATE KEY`. It is never
+    /// shown again.
+    key: String,
+    /// Certificates in PEM, the server's first, each followed by its issuer's; without them the
+    /// server has a raw public key alone.
+    certificates: Option<String>,
+}
+
+impl Drop for ImportDto {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
+/// Gives the server another key, and certificates for it. Handshakes use it once the server has
+/// been started again; devices that know the old key must be given the new one.
+#[utoipa::path(put, path = "/credentials/server", tag = "credentials", request_body = ImportDto,
+    responses((status = 200, body = OwnKeyDto), (status = 400, body = Problem)))]
+pub(crate) async fn import_own(
+    State(control): State<Control>,
+    body: Bytes,
+) -> Result<Json<OwnKeyDto>, Problem> {
+    let import: ImportDto = parse_body(&body)?;
+    let imported = blocking(move || {
+        let chain = import.certificates.as_deref().map(str::as_bytes);
+        let credentials = control.credentials();
+        credentials.import_own_key(import.key.as_bytes(), chain)
+    });
+    let own = imported.await?.map_err(refused)?;
+    Ok(Json(OwnKeyDto::from(&*own)))
 }

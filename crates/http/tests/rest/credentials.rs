@@ -18,6 +18,11 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt
 6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==
 -----END PUBLIC KEY-----
 ";
+/// Made by OpenSSL; see `make.sh` there.
+const AUTHORITY: &str = include_str!("../../../server/tests/certificates/authority.pem");
+const DEVICE: &str = include_str!("../../../server/tests/certificates/device.pem");
+const SERVER: &str = include_str!("../../../server/tests/certificates/server.pem");
+const SERVER_KEY: &str = include_str!("../../../server/tests/certificates/server.key.pem");
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 async fn post(world: &World, uri: &str, body: &Value) -> Answer {
@@ -395,4 +400,84 @@ async fn the_public_key_of_the_server_is_told_and_the_private_one_is_not() {
         other["publicKey"], own["publicKey"],
         "each server has its own"
     );
+}
+
+#[tokio::test]
+async fn a_certificate_is_pinned_and_names_its_device() {
+    let world = World::new();
+    let made = make(&world, &json!({ "x509": { "certificate": DEVICE } })).await;
+    assert_eq!(
+        (&made["endpoint"], &made["mode"]),
+        (&json!("dev-9"), &json!("x509"))
+    );
+    assert_eq!(made["x509"]["certificate"], DEVICE);
+}
+
+#[tokio::test]
+async fn authorities_are_trusted_listed_and_removed() {
+    let world = World::new();
+    let body = json!({ "certificate": AUTHORITY });
+    let added = post(&world, "credentials/trust", &body).await.json(201);
+    let one = &added["items"][0];
+    assert_eq!(one["name"], "Dunlin test authority");
+    assert_eq!(one["certificate"], AUTHORITY);
+    assert!(one["notAfter"].as_u64() > one["notBefore"].as_u64());
+    let again = post(&world, "credentials/trust", &body).await.json(201);
+    assert_eq!(again, added, "it is there already");
+    assert_eq!(world.get("credentials/trust").await.json(200), added);
+    for (certificate, words) in [
+        (
+            DEVICE,
+            "The certificate cannot be used: its key usage forbids",
+        ),
+        ("junk", "no PEM"),
+        (PEM, "no certificate"),
+    ] {
+        let body = json!({ "certificate": certificate });
+        post(&world, "credentials/trust", &body)
+            .await
+            .refused(400, words);
+    }
+    world
+        .call("DELETE", "credentials/trust/1", "")
+        .await
+        .empty(204);
+    for uri in ["credentials/trust/1", "credentials/trust/x"] {
+        world
+            .call("DELETE", uri, "")
+            .await
+            .refused(404, "There is no authority");
+    }
+    assert_eq!(
+        world.get("credentials/trust").await.json(200)["items"],
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn a_key_with_certificates_is_imported_and_never_shown() {
+    let world = World::new();
+    let chain = format!("{SERVER}{AUTHORITY}");
+    let body = json!({ "key": SERVER_KEY, "certificates": chain });
+    let answer = world
+        .call("PUT", "credentials/server", body.to_string())
+        .await;
+    let private = SERVER_KEY.lines().nth(1).unwrap();
+    assert!(!answer.text().contains(private));
+    let own = answer.json(200);
+    assert_eq!(own["certificates"], chain);
+    assert_eq!(world.get("credentials/server").await.json(200), own);
+    let wrong = json!({ "key": SERVER_KEY, "certificates": DEVICE });
+    let refused = world
+        .call("PUT", "credentials/server", wrong.to_string())
+        .await;
+    refused.refused(
+        400,
+        "The private key does not belong to the first certificate.",
+    );
+    let none = json!({ "key": SERVER });
+    let refused = world
+        .call("PUT", "credentials/server", none.to_string())
+        .await;
+    refused.refused(400, "The private key cannot be used");
 }

@@ -10,12 +10,20 @@ use crate::access::{Access, Evidence, Security, SecurityMode};
 impl Access for CredentialService {
     /// A credential stands for one name.
     fn allows(&self, evidence: Evidence<'_>, endpoint: &str) -> bool {
-        self.is_for(evidence.credential, endpoint)
+        match self.authority_of_tag(evidence.credential) {
+            // An authority stands for the name it has written into the certificate.
+            Some(_) => evidence.certified == Some(endpoint),
+            None => self.is_for(evidence.credential, endpoint),
+        }
     }
 
     fn endpoint(&self, evidence: Evidence<'_>) -> Option<String> {
-        self.of_tag(evidence.credential)
-            .map(|credential| credential.endpoint)
+        match self.authority_of_tag(evidence.credential) {
+            Some(_) => evidence.certified.map(str::to_owned),
+            None => self
+                .of_tag(evidence.credential)
+                .map(|credential| credential.endpoint),
+        }
     }
 
     fn is_secured(&self, endpoint: &str) -> bool {
@@ -23,6 +31,13 @@ impl Access for CredentialService {
     }
 
     fn security(&self, evidence: Evidence<'_>) -> Option<Security> {
+        if let Some(authority) = self.authority_of_tag(evidence.credential) {
+            let name = evidence.certified.unwrap_or_default();
+            return Some(Security {
+                mode: SecurityMode::Certificate,
+                identity: format!("{name}, vouched for by {}", authority.name),
+            });
+        }
         let credential = self.of_tag(evidence.credential)?;
         let hash = |bytes: &[u8]| {
             let hash = Sha256::digest(bytes);
@@ -37,6 +52,10 @@ impl Access for CredentialService {
             }
         };
         Some(Security { mode, identity })
+    }
+
+    fn certified_name(&self, credential: u64, certificate: &[u8]) -> Option<String> {
+        self.certified_endpoint(credential, certificate)
     }
 }
 
@@ -58,7 +77,6 @@ impl dunlin_dtls::Credentials for CredentialService {
     }
 
     fn certificate(&self, chain: &[&[u8]], _now: Instant) -> Result<u64, Alert> {
-        let leaf = chain.first().ok_or(Alert::BAD_CERTIFICATE)?;
-        self.of_certificate(leaf).ok_or(Alert::UNKNOWN_CA)
+        Ok(self.of_chain(chain, dunlin_net::unix_time() as u64)?)
     }
 }

@@ -7,6 +7,9 @@
 //! only way to a key is [`CredentialService::of_identity`], for DTLS.
 
 mod access;
+#[cfg(test)]
+mod certificate_tests;
+mod certificates;
 mod check;
 mod index;
 mod own;
@@ -14,16 +17,18 @@ mod service;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod vault;
 
 use std::path::PathBuf;
 
-use dunlin_dtls::KeyError;
+use dunlin_dtls::{CertificateError, KeyError};
 
 pub use dunlin_dtls::Secret;
 pub use own::OwnKey;
 pub use service::{Changes, Created, CredentialService, Ended, OpenError};
-pub(crate) use store::MIGRATION;
+pub(crate) use store::{AUTHORITIES_MIGRATION, MIGRATION};
+pub use trust::{Authority, IdentityFrom};
 pub use vault::{KeyFileError, SEAL_BYTES, Tampered, Vault};
 
 /// Bytes of a PSK identity at most; devices must support 128 (Transport 1.2 §5.2.8.1).
@@ -45,6 +50,8 @@ pub struct CredentialsConfig {
     pub key_file: Option<PathBuf>,
     /// Credentials kept; more are refused.
     pub credentials: usize,
+    /// Where in a certificate the endpoint name of its device stands.
+    pub identity_from: IdentityFrom,
 }
 
 impl Default for CredentialsConfig {
@@ -52,6 +59,7 @@ impl Default for CredentialsConfig {
         Self {
             key_file: None,
             credentials: 1_000_000,
+            identity_from: IdentityFrom::default(),
         }
     }
 }
@@ -142,7 +150,8 @@ impl Material {
 /// A credential to make.
 #[derive(Clone, Debug)]
 pub struct NewCredential {
-    /// The one endpoint name it stands for; `None` takes it from the identity of a PSK.
+    /// The one endpoint name it stands for; `None` takes it from the identity of a PSK or from the
+    /// certificate.
     pub endpoint: Option<String>,
     /// What it consists of.
     pub material: Material,
@@ -164,8 +173,8 @@ pub struct CredentialPage {
 pub enum CredentialError {
     /// Nothing says which device it is for.
     #[error(
-        "the endpoint name is missing; only the identity of a pre-shared key can stand for it, and \
-         only when it is text"
+        "the endpoint name is missing; only the identity of a pre-shared key that is text, or the \
+         name in a certificate, can stand for it"
     )]
     NoEndpoint,
     /// The name cannot be registered.
@@ -184,8 +193,23 @@ pub enum CredentialError {
     #[error("the public key is {0}")]
     PublicKey(#[from] KeyError),
     /// It is no certificate that can be used.
-    #[error("the certificate is {0}")]
-    Certificate(&'static str),
+    #[error("the certificate cannot be used: {0}")]
+    Certificate(#[from] CertificateError),
+    /// It is larger than any that a device could send.
+    #[error("the certificate has {0} bytes; it must have at most {MAX_CERTIFICATE}")]
+    CertificateSize(usize),
+    /// The private key belongs to another certificate.
+    #[error("the private key does not belong to the first certificate")]
+    Mismatch,
+    /// The private key cannot be used.
+    #[error("the private key cannot be used: {0}")]
+    PrivateKey(KeyError),
+    /// There is no authority of this number.
+    #[error("there is no trusted authority {0}")]
+    UnknownAuthority(u64),
+    /// Each is tried with each chain.
+    #[error("there are {0} trusted authorities already, the most there may be; remove one first")]
+    TooManyAuthorities(usize),
     /// Another credential has it, so it would not be known who speaks.
     #[error(
         "this {what} is that of credential {id} of {endpoint:?} already; rotate or remove that"

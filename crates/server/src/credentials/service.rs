@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::index::{Entry, Index, LAST_REVISION, Proof};
 use super::store::{self, CredentialStore};
+use super::trust::Trusted;
 use super::{
     Credential, CredentialError, CredentialKind, CredentialPage, CredentialsConfig, GOOD_KEY,
     KeyFileError, Material, NewCredential, OwnKey, Vault, check,
@@ -23,16 +24,17 @@ const DRAWN_KEY: usize = 16;
 /// The credentials of a server. Clones are equal.
 #[derive(Clone, Debug)]
 pub struct CredentialService {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 /// `store` is locked before `index`, and during disk access; `index` for a look-up.
-struct Inner {
-    config: CredentialsConfig,
-    vault: Vault,
+pub(super) struct Inner {
+    pub(super) config: CredentialsConfig,
+    pub(super) vault: Vault,
     index: RwLock<Index>,
-    own: RwLock<Arc<OwnKey>>,
-    store: Mutex<CredentialStore>,
+    pub(super) trusted: RwLock<Vec<Trusted>>,
+    pub(super) own: RwLock<Arc<OwnKey>>,
+    pub(super) store: Mutex<CredentialStore>,
     on_end: OnceLock<Box<Ended>>,
 }
 
@@ -116,6 +118,7 @@ impl CredentialService {
                 key
             }
         };
+        let trusted = store.authorities(&vault)?;
         let mut index = Index::default();
         store.load(&vault, &mut |entry| index.insert(entry))?;
         Ok(Self {
@@ -123,6 +126,7 @@ impl CredentialService {
                 config,
                 vault,
                 index: RwLock::new(index),
+                trusted: RwLock::new(trusted),
                 own: RwLock::new(Arc::new(own)),
                 store: Mutex::new(store),
                 on_end: OnceLock::new(),
@@ -278,10 +282,14 @@ impl CredentialService {
         };
         let ended = self.apply(entries);
         drop(store);
-        if let (false, Some(on_end)) = (ended.is_empty(), inner.on_end.get()) {
-            on_end(&ended);
-        }
+        self.tell_ended(&ended);
         Ok(done)
+    }
+
+    pub(super) fn tell_ended(&self, tags: &[u64]) {
+        if let (false, Some(on_end)) = (tags.is_empty(), self.inner.on_end.get()) {
+            on_end(tags);
+        }
     }
 
     /// Makes in memory what is on disk; the tags that ended.
@@ -345,8 +353,14 @@ impl Changes<'_> {
         let mut endpoint = new.endpoint;
         let name = endpoint.as_deref().map(str::as_bytes);
         let Made { kind, key, drawn } = Made::of(new.material, name)?;
-        if let (None, CredentialKind::Psk { identity, .. }) = (&endpoint, &kind) {
-            endpoint = String::from_utf8(identity.to_vec()).ok();
+        if endpoint.is_none() {
+            endpoint = match &kind {
+                CredentialKind::Psk { identity, .. } => String::from_utf8(identity.to_vec()).ok(),
+                CredentialKind::RawPublicKey { .. } => None,
+                CredentialKind::Certificate { certificate } => {
+                    self.inner.config.identity_from.endpoint(certificate)
+                }
+            };
         }
         let endpoint = endpoint.ok_or(CredentialError::NoEndpoint)?;
         check::endpoint(&endpoint)?;

@@ -8,7 +8,8 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::index::Entry;
 use super::own::OwnKey;
-use super::{Credential, CredentialKind, Tampered, Vault};
+use super::trust::Trusted;
+use super::{Authority, Credential, CredentialKind, Tampered, Vault};
 use crate::store::{column, number};
 
 /// What credentials need; a step of the schema.
@@ -35,6 +36,18 @@ pub(crate) const MIGRATION: &str = "
     ) STRICT;
 ";
 
+/// What authorities need; a step of the schema.
+pub(crate) const AUTHORITIES_MIGRATION: &str = "
+    -- Authorities whose certificates devices may show. sealed authenticates the row by the key file:
+    -- nobody becomes trusted by writing into the database.
+    CREATE TABLE authorities (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        certificate BLOB NOT NULL UNIQUE,
+        sealed BLOB NOT NULL,
+        created_at REAL NOT NULL
+    ) STRICT;
+";
+
 const READ: &str = "
     SELECT id, endpoint, kind, public, sealed, revision, created_at, rotated_at FROM credentials";
 const WRITE: &str = "
@@ -47,7 +60,15 @@ const LAST_ID: &str =
 const READ_OWN: &str = "SELECT sealed, chain, created_at FROM own_key";
 const WRITE_OWN: &str = "INSERT OR REPLACE INTO own_key VALUES (1, ?1, ?2, ?3)";
 
+const READ_AUTHORITIES: &str =
+    "SELECT id, certificate, sealed, created_at FROM authorities ORDER BY id";
+const WRITE_AUTHORITY: &str = "INSERT INTO authorities VALUES (?1, ?2, ?3, ?4)";
+const REMOVE_AUTHORITY: &str = "DELETE FROM authorities WHERE id = ?1";
+const LAST_AUTHORITY: &str =
+    "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'authorities'";
+
 const OWN_KEY: &str = "own key";
+const AUTHORITY: &str = "authority";
 const CREDENTIAL: &str = "credential";
 
 /// The database; without a data folder one in memory.
@@ -61,6 +82,7 @@ impl CredentialStore {
         let Some(folder) = folder else {
             let connection = Connection::open_in_memory()?;
             connection.execute_batch(MIGRATION)?;
+            connection.execute_batch(AUTHORITIES_MIGRATION)?;
             return Ok(Self(connection));
         };
         let connection = Connection::open(folder.join("dunlin.db"))?;
@@ -113,6 +135,30 @@ impl CredentialStore {
         Ok(())
     }
 
+    /// All authorities, the oldest first; as [`load`](Self::load).
+    pub(super) fn authorities(&self, vault: &Vault) -> rusqlite::Result<Vec<Trusted>> {
+        let mut query = self.0.prepare(READ_AUTHORITIES)?;
+        let mut rows = query.query([])?;
+        let mut trusted = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (id, certificate): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let (sealed, created_at): (Vec<u8>, f64) = (row.get(2)?, row.get(3)?);
+            let bound = bound_authority(number(id), &certificate);
+            let authentic = vault.open(AUTHORITY, &bound, &sealed).is_ok();
+            match Trusted::new(number(id), &certificate, created_at) {
+                Ok(one) if authentic => trusted.push(one),
+                _ => tracing::error!(id, "a stored authority was changed; it is left out"),
+            }
+        }
+        Ok(trusted)
+    }
+
+    /// The largest number that was ever given to an authority.
+    pub(super) fn last_authority(&self) -> rusqlite::Result<u64> {
+        let last = self.0.query_row(LAST_AUTHORITY, [], |row| row.get(0));
+        last.map(number)
+    }
+
     /// The largest number that was ever given.
     pub(super) fn last_id(&self) -> rusqlite::Result<u64> {
         self.0.query_row(LAST_ID, [], |row| row.get(0)).map(number)
@@ -139,6 +185,33 @@ pub(super) fn write(
         credential.rotated_at,
     ])?;
     Ok(())
+}
+
+pub(super) fn write_authority(
+    transaction: &Transaction<'_>,
+    vault: &Vault,
+    authority: &Authority,
+) -> rusqlite::Result<()> {
+    let bound = bound_authority(authority.id, &authority.certificate);
+    transaction.execute(
+        WRITE_AUTHORITY,
+        params![
+            column(authority.id),
+            authority.certificate,
+            vault.seal(AUTHORITY, &bound, &[]),
+            authority.created_at,
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn remove_authority(transaction: &Transaction<'_>, id: u64) -> rusqlite::Result<()> {
+    transaction.execute(REMOVE_AUTHORITY, [column(id)])?;
+    Ok(())
+}
+
+fn bound_authority(id: u64, certificate: &[u8]) -> Vec<u8> {
+    [&id.to_be_bytes(), certificate].concat()
 }
 
 pub(super) fn remove(transaction: &Transaction<'_>, id: u64) -> rusqlite::Result<()> {

@@ -79,6 +79,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE registrations ADD COLUMN session INTEGER;
     ALTER TABLE registrations ADD COLUMN credential INTEGER;
 ",
+    crate::credentials::AUTHORITIES_MIGRATION,
 ];
 
 const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
