@@ -60,6 +60,44 @@ fn the_commands_of_the_quick_start() {
 }
 
 #[test]
+fn the_commands_about_credentials() {
+    let server = Server::start(0);
+    let mut keys = Vec::new();
+    for line in commands(&page("credentials.md"), "dunlin") {
+        let words = words(line);
+        let arguments: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+        // Files that a reader has.
+        if arguments.iter().any(|word| word.ends_with(".pem")) {
+            continue;
+        }
+        let mut command = server.command(&arguments);
+        if arguments.ends_with(&["import", "devices.csv"]) {
+            let page = page("credentials.md");
+            let file = page.split("```csv\n").nth(1).unwrap();
+            let file = file.split("```").next().unwrap();
+            let path = std::env::temp_dir().join(format!("dunlin-book-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::write(path.join("devices.csv"), file).unwrap();
+            command.current_dir(path);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!text.is_empty(), "{line}");
+        keys.extend(
+            text.lines()
+                .find_map(|line| line.strip_prefix("key "))
+                .map(str::to_owned),
+        );
+    }
+    assert_eq!(
+        keys.len(),
+        2,
+        "drawn when it was added, and when it was rotated"
+    );
+}
+
+#[test]
 fn the_requests_of_the_rest_guide() {
     let server = Server::start(3);
     let api = format!("{}api/v1", server.api);
