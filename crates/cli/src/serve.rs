@@ -180,8 +180,7 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         ended = &mut http => {
-            outcome = ended.map_err(anyhow::Error::new).and_then(|result| Ok(result?));
-            outcome = outcome.context("HTTP ended");
+            outcome = ended.context("HTTP ended");
         }
     }
     // Whoever asks twice does not want to wait.

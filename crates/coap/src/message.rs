@@ -132,7 +132,8 @@ impl<'a> Message<'a> {
             return Err(error);
         }
         let (token_length, rest) = match (first & 0x0F, rest) {
-            (length @ 0..=8, rest) => (usize::from(length), rest),
+            // RFC 8974 §2.1 takes 9 to 12 from what RFC 7252 §3 had reserved.
+            (length @ 0..=12, rest) => (usize::from(length), rest),
             (13, [length, rest @ ..]) => (usize::from(*length) + 13, rest),
             (14, [high, low, rest @ ..]) => {
                 (usize::from(u16::from_be_bytes([*high, *low])) + 269, rest)
@@ -417,8 +418,7 @@ impl<'b> MessageWriter<'b> {
             error: None,
         };
         let (nibble, extension, extension_length) = match token.len() {
-            length @ 0..=8 => (length as u8, [0; 2], 0),
-            // 9 to 12 bytes cannot be expressed (RFC 8974 §2.1).
+            length @ 0..=12 => (length as u8, [0; 2], 0),
             length @ 13..=268 => (13, [(length - 13) as u8, 0], 1),
             length @ 269..=65_804 => (14, ((length - 269) as u16).to_be_bytes(), 2),
             _ => {

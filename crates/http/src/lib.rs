@@ -19,6 +19,7 @@ mod firmware;
 mod guard;
 mod health;
 mod json;
+mod listen;
 mod models;
 mod observations;
 mod operation_dto;
@@ -172,19 +173,16 @@ pub fn router(control: Control, hosts: Vec<String>) -> Router {
         .with_state(App { control, models })
 }
 
-/// Serves until `shutdown` is ready; `hosts` as for [`router`].
-///
-/// # Errors
-/// Those of the listener.
+/// Serves until `shutdown` is ready; `hosts` as for [`router`]. At most 1024 connections are open,
+/// more wait; the head of a request may take 20 seconds.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     control: Control,
     hosts: Vec<String>,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(control, hosts))
-        .with_graceful_shutdown(shutdown)
-        .await
+) {
+    let router = router(control, hosts);
+    listen::serve(listener, router, listen::Bounds::default(), shutdown).await;
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -19,7 +19,7 @@ use dunlin_dtls::SessionId;
 
 use super::Shard;
 use crate::peer::Peer;
-use crate::trace::{Datagram, Direction};
+use crate::trace::{Datagram, Direction, redact};
 
 /// How long a device keeps a ring of its own after it was looked at last.
 const LOOKED_AT: Duration = Duration::from_secs(15 * 60);
@@ -412,7 +412,9 @@ impl Shard {
             peer: kept.ends.address,
             bytes: kept.bytes,
         });
-        Some(datagrams.collect())
+        let mut datagrams: Vec<Datagram> = datagrams.collect();
+        redact(&mut datagrams);
+        Some(datagrams)
     }
 }
 

@@ -9,6 +9,7 @@ use dunlin_lwm2m::definition::{ResourceType, Types};
 use dunlin_lwm2m::model::{Models, ResourceModel};
 use dunlin_lwm2m::{ContentFormat, ObjectVersion, OwnedRecord, OwnedValue, Path, format};
 
+use super::redact::REDACTED;
 use super::{Datagram, Direction};
 use crate::api::Device;
 
@@ -155,7 +156,11 @@ impl Reader<'_> {
             // Of the one who asked.
             self.asked.get(&(!out, message.token.to_vec())).copied()
         };
-        explained.decoded = self.payload(message, asked);
+        explained.decoded = if message.payload == REDACTED {
+            Some("redacted: it may hold keys".to_owned())
+        } else {
+            self.payload(message, asked)
+        };
         explained.summary = summary(message, ty, self.what(message));
     }
 

@@ -1,15 +1,17 @@
 //! The trace of a device: its latest messages in both directions, explained, and as a capture file.
 //!
 //! Shards keep the datagrams (see [`Limits::trace_bytes`](crate::shard::Limits::trace_bytes)); what
-//! they mean is read only when somebody asks.
+//! they mean is read only when somebody asks. Payloads that may hold keys are taken out before.
 
 mod explain;
 mod pcap;
+mod redact;
 
 use std::net::SocketAddr;
 
 pub use explain::{Explained, explain, value_text};
 pub use pcap::pcap;
+pub(crate) use redact::redact;
 
 /// Which way a datagram went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
