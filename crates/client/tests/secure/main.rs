@@ -3,4 +3,9 @@
 
 mod credentials;
 mod keeping;
+#[path = "../../../dtls/tests/support/pki.rs"]
+#[cfg(feature = "x509")]
+mod pki;
 mod world;
+#[cfg(feature = "x509")]
+mod x509;

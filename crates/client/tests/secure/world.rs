@@ -166,10 +166,12 @@ impl World {
         let inner = device(config, security, &mut rng);
         let client = SecureClient::new(inner, flash.clone(), Settings::default());
         let server = ServerConfig {
-            key: Some(ServerKey {
-                pair: pair(9),
-                chain: Vec::new(),
-                raw_public_key: true,
+            key: server.key.or_else(|| {
+                Some(ServerKey {
+                    pair: pair(9),
+                    chain: Vec::new(),
+                    raw_public_key: true,
+                })
             }),
             ..server
         };
