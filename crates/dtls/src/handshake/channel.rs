@@ -108,9 +108,11 @@ impl Channel {
         self.incoming.pop()
     }
 
-    /// The transcript begins anew.
+    /// The transcript begins anew. A server that keeps no state has nothing more to say before it is
+    /// answered: what came ahead belongs to an earlier handshake.
     pub(crate) fn restart(&mut self) {
         self.transcript = Transcript::new();
+        self.incoming.clear();
     }
 
     /// Keeps a protected record for later. False when there is no room.

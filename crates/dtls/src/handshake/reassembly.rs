@@ -105,6 +105,11 @@ impl Reassembly {
         }
     }
 
+    /// Drops what came ahead.
+    pub(crate) fn clear(&mut self) {
+        self.partials.clear();
+    }
+
     /// The message that is due, once it is complete.
     pub(crate) fn pop(&mut self) -> Option<Message> {
         let index = self
