@@ -9,6 +9,65 @@
 //! Nothing here opens a socket, reads a clock, draws a random number or starts a thread. A
 //! [`Client`] is one association, a [`Server`] all of a shard; both are told something and then
 //! drained.
+//!
+//! ```
+//! use core::net::SocketAddr;
+//! use dunlin_coap::{Instant, Rng};
+//! use dunlin_dtls::{
+//!     Client, ClientConfig, ClientCredentials, ClientInput, ClientOutput, Credentials, Secret,
+//!     Server, ServerConfig, ServerInput, ServerOutput,
+//! };
+//!
+//! # struct Random(u32);
+//! # impl Rng for Random {
+//! #     fn next_u32(&mut self) -> u32 {
+//! #         self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+//! #         self.0
+//! #     }
+//! # }
+//! struct OneDevice;
+//!
+//! impl Credentials for OneDevice {
+//!     fn psk(&self, identity: &[u8]) -> Option<(Secret, u64)> {
+//!         (identity == b"dev-1").then(|| (Secret::new(b"0123456789abcdef"), 1))
+//!     }
+//! }
+//!
+//! let mut random = Random(1); // In earnest: the system's.
+//! let now = Instant::ZERO; // In earnest: the time.
+//! let device: SocketAddr = ([192, 0, 2, 1], 50000).into();
+//! let mut server = Server::new(ServerConfig::default(), &mut random);
+//! let mut client = Client::new(ClientConfig::new(ClientCredentials::Psk {
+//!     identity: b"dev-1".to_vec(),
+//!     key: Secret::new(b"0123456789abcdef"),
+//! }));
+//!
+//! // The network: what the client sent and the server did not see yet.
+//! let mut to_server = Vec::new();
+//! let mut outputs = client.connect(now, None, &mut random);
+//! while let Some(output) = outputs.next() {
+//!     if let ClientOutput::Transmit(bytes) = output {
+//!         to_server.push(bytes.to_vec());
+//!     }
+//! }
+//! drop(outputs);
+//! while let Some(datagram) = to_server.pop() {
+//!     let input = ServerInput::Datagram { from: device, bytes: &datagram };
+//!     let mut outputs = server.handle(now, input, &OneDevice, &mut random);
+//!     while let Some(output) = outputs.next() {
+//!         if let ServerOutput::Transmit { bytes, .. } = output {
+//!             let mut outputs = client.handle(now, ClientInput::Datagram(bytes), &mut random);
+//!             while let Some(output) = outputs.next() {
+//!                 if let ClientOutput::Transmit(bytes) = output {
+//!                     to_server.push(bytes.to_vec());
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
+//! assert!(client.is_connected());
+//! assert_eq!(server.sessions(), 1);
+//! ```
 #![no_std]
 
 extern crate alloc;

@@ -53,6 +53,13 @@ pub(crate) enum Dropped {
     Malformed,
 }
 
+/// Whether a record that does not open with the keys of a new handshake may be a late one of the
+/// association before, which had the same epoch and perhaps the same connection ID. A Finished that
+/// came early comes again.
+pub(crate) fn is_stale(record: &Record<'_>, waited: bool) -> bool {
+    waited || record.content_type == ContentType::ApplicationData
+}
+
 impl Link {
     pub(crate) fn new(
         protection: Protection,

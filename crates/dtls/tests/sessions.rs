@@ -223,6 +223,29 @@ fn a_new_handshake_from_the_same_address_replaces_the_association_when_it_is_don
 }
 
 #[test]
+fn late_data_of_the_association_before_does_not_end_a_handshake() {
+    for own in [None, Some(vec![0xC1])] {
+        let mut config = psk_config();
+        config.connection_id = own.clone();
+        let mut pair = Pair::new(config, without_cid()).connected();
+        let session = pair.session();
+        let mut config = psk_config();
+        config.connection_id = own;
+        pair.client = Client::new(config);
+        pair.connect(None);
+        for _ in 0..6 {
+            pair.server(ServerInput::Send {
+                session,
+                bytes: b"late",
+            });
+            pair.run_for(LATENCY / 2);
+        }
+        pair.run();
+        assert_eq!(pair.said.last(), Some(&Said::Connected { resumed: false }));
+    }
+}
+
+#[test]
 fn what_a_stranger_says_in_the_clear_does_not_harm_an_association() {
     let mut pair = Pair::new(psk_config(), without_cid()).connected();
     let hellos: Vec<Vec<u8>> = pair

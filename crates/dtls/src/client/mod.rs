@@ -16,7 +16,7 @@ use crate::handshake::channel::Received;
 use crate::handshake::flight::{Due, Flight, Timer, put_plain};
 use crate::handshake::message::kind;
 use crate::keys::Side;
-use crate::link::{Dropped, EPOCH, Link, Opened};
+use crate::link::{Dropped, EPOCH, Link, Opened, is_stale};
 use crate::protect::Protection;
 use crate::record::{ContentType, MAX_SEQUENCE, Record, Records};
 use crate::replay::ReplayWindow;
@@ -213,7 +213,7 @@ impl Client {
     }
 
     fn handshake_record(&mut self, now: Instant, record: &Record<'_>, rng: &mut dyn Rng) {
-        let mut progress = self.handshake_step(now, record, rng);
+        let mut progress = self.handshake_step(now, record, false, rng);
         let mut deferred = Vec::new().into_iter();
         // What came before its keys can be read now.
         while let Progress::Goes = progress {
@@ -234,7 +234,7 @@ impl Client {
                 }
             };
             for record in Records::new(&bytes, self.cid_length()).flatten() {
-                progress = self.handshake_step(now, &record, rng);
+                progress = self.handshake_step(now, &record, true, rng);
             }
         }
         match progress {
@@ -255,7 +255,14 @@ impl Client {
         }
     }
 
-    fn handshake_step(&mut self, now: Instant, record: &Record<'_>, rng: &mut dyn Rng) -> Progress {
+    /// `waited` says that the record came before its keys.
+    fn handshake_step(
+        &mut self,
+        now: Instant,
+        record: &Record<'_>,
+        waited: bool,
+        rng: &mut dyn Rng,
+    ) -> Progress {
         let State::Handshake(handshake) = &mut self.state else {
             return Progress::Goes;
         };
@@ -307,6 +314,7 @@ impl Client {
                 self.queue.bytes.truncate(start);
                 progress
             }
+            Err(Dropped::NotAuthentic) if is_stale(record, waited) => Progress::Goes,
             // What is protected first is the Finished: the keys differ.
             Err(Dropped::NotAuthentic) => Progress::Failed(Alert::DECRYPT_ERROR),
             Err(Dropped::Replayed | Dropped::Malformed) => Progress::Goes,

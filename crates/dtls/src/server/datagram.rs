@@ -14,7 +14,7 @@ use crate::handshake::codec::Reader;
 use crate::handshake::flight::{Timer, put_plain};
 use crate::handshake::hello::{ClientHello, DTLS_1_2, write_hello_verify_request};
 use crate::handshake::message::{HEADER, Header, kind, message};
-use crate::link::{Dropped, EPOCH, Opened};
+use crate::link::{Dropped, EPOCH, Opened, is_stale};
 use crate::record::{ContentType, Record, Records, leading_cid};
 use crate::{Alert, DropReason, Limit, Reason, ServerConfig, SessionId};
 
@@ -321,7 +321,7 @@ impl Server {
 
     /// A record for the handshake in this place.
     fn handshake_record(&mut self, slot: u32, record: &Record<'_>, context: &mut Context<'_>) {
-        let mut progress = self.handshake_step(slot, record, context);
+        let mut progress = self.handshake_step(slot, record, false, context);
         // What came before its keys can be read now.
         while matches!(progress, Progress::Goes) {
             let Some(handshake) = self.table.handshake(slot).filter(|it| it.is_ready()) else {
@@ -335,7 +335,7 @@ impl Server {
             for bytes in deferred.by_ref() {
                 for record in Records::new(&bytes, self.cid_length()).flatten() {
                     if matches!(progress, Progress::Goes) {
-                        progress = self.handshake_step(slot, &record, context);
+                        progress = self.handshake_step(slot, &record, true, context);
                     }
                 }
                 if !matches!(progress, Progress::Goes) {
@@ -377,10 +377,12 @@ impl Server {
         }
     }
 
+    /// `waited` says that the record came before its keys.
     fn handshake_step(
         &mut self,
         slot: u32,
         record: &Record<'_>,
+        waited: bool,
         context: &mut Context<'_>,
     ) -> Progress {
         let Some(handshake) = self.table.handshake(slot) else {
@@ -433,6 +435,9 @@ impl Server {
             }
             Err(Dropped::NotAuthentic) => {
                 self.counters.count(DropReason::NotAuthentic);
+                if is_stale(record, waited) {
+                    return Progress::Goes;
+                }
                 // What is protected first is the Finished. That it does not open means that the keys
                 // differ: a wrong PSK (RFC 4279 §2: decrypt_error).
                 Progress::Failed(Some(Alert::DECRYPT_ERROR))
