@@ -149,7 +149,7 @@ fn raw_public_key() -> ClientConfig {
 }
 
 fn address(number: u32) -> SocketAddr {
-    let ip = std::net::Ipv4Addr::from(0x0A00_0000 | number / 50_000);
+    let ip = std::net::Ipv4Addr::from(0x0A00_0000 | (number / 50_000));
     SocketAddr::from((ip, (number % 50_000) as u16 + 1024))
 }
 

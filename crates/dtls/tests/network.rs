@@ -7,7 +7,9 @@ use std::time::Duration;
 use common::*;
 use dunlin_dtls::{ClientConfig, ClientCredentials, Reason, ServerConfig, ServerKey};
 
-fn pairs() -> Vec<(&'static str, fn() -> Pair)> {
+type Make = fn() -> Pair;
+
+fn pairs() -> [(&'static str, Make); 2] {
     fn psk() -> Pair {
         Pair::new(psk_config(), ServerConfig::default())
     }
@@ -26,7 +28,7 @@ fn pairs() -> Vec<(&'static str, fn() -> Pair)> {
         };
         Pair::new(config, server)
     }
-    vec![("PSK", psk), ("raw public keys", raw)]
+    [("PSK", psk), ("raw public keys", raw)]
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn a_session_that_the_server_does_not_know_leads_to_a_full_handshake() {
 fn a_session_is_not_resumed_after_its_lifetime_or_a_fatal_alert() {
     let mut pair = connected();
     let resumption = pair.client.resumption().unwrap();
-    pair.now = pair.now + Duration::from_secs(24 * 3600);
+    pair.now += Duration::from_secs(24 * 3600);
     pair.said.clear();
     pair.connect(Some(&resumption));
     pair.run();
