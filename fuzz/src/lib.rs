@@ -1,5 +1,12 @@
 //! What the targets share: decoding of decisions from the input, and comparisons.
 
+/// Who is known to whom, as in the tests of the crate.
+#[path = "../../crates/dtls/tests/gate/known.rs"]
+pub mod dtls_known;
+/// A peer with good MACs that does what it is told, as in the tests of the crate.
+#[path = "../../crates/dtls/tests/gate/script.rs"]
+pub mod dtls_script;
+
 use dunlin_coap::{Instant, MessageWriter, OptionNumber, Rng};
 use dunlin_lwm2m::definition::{ResourceType, Types};
 use dunlin_lwm2m::{ContentFormat, DataType, OwnedRecord, OwnedValue, Path, format};

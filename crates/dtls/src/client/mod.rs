@@ -276,9 +276,11 @@ impl Client {
                     handshake.channel.cipher_changed = true;
                     Progress::Goes
                 }
-                // It may be anybody's, but before there are keys the server has no other way to say
-                // what is wrong.
-                (ContentType::Alert, &[level, number]) => refusal(level, number),
+                // It may be anybody's, but before the server changed to its keys it has no other way to
+                // say what is wrong.
+                (ContentType::Alert, &[level, number]) if !handshake.channel.cipher_changed => {
+                    refusal(level, number)
+                }
                 _ => Progress::Goes,
             };
         }

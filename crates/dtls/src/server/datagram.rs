@@ -256,8 +256,9 @@ impl Server {
             session,
             cid: cid.as_ref().map_or(&[], |cid| cid.as_slice()),
         };
-        // Versions count downwards: 1.0 is FEFF, and what is newer than 1.2 is below it.
-        let begun = if hello.version > DTLS_1_2 {
+        // Versions count downwards: 1.0 is FEFF, and what is newer than 1.2 is below it. The first
+        // byte tells DTLS from TLS.
+        let begun = if hello.version > DTLS_1_2 || hello.version >> 8 != DTLS_1_2 >> 8 {
             Err(Alert::PROTOCOL_VERSION)
         } else {
             Handshake::begin(
@@ -400,8 +401,13 @@ impl Server {
                     }
                     Progress::Goes
                 }
-                // A fatal alert in the clear may be anybody's. Before the keys there is no other.
-                ContentType::Alert if matches!(record.fragment, [2, _]) => Progress::Failed(None),
+                // A fatal alert in the clear may be anybody's. Before the client changed to its keys
+                // there is no other.
+                ContentType::Alert
+                    if matches!(record.fragment, [2, _]) && !handshake.channel.cipher_changed =>
+                {
+                    Progress::Failed(None)
+                }
                 _ => Progress::Goes,
             };
         }
@@ -646,8 +652,10 @@ impl Server {
     fn session_message(&mut self, id: SessionId, opened: &Opened, context: &mut Context<'_>) {
         let mut content = [0; 2];
         let bytes = &self.queue.bytes[opened.content.clone()];
-        let length = bytes.len().min(2);
-        content[..length].copy_from_slice(&bytes[..length]);
+        let length = bytes.len();
+        for (content, byte) in content.iter_mut().zip(bytes) {
+            *content = *byte;
+        }
         self.queue.bytes.truncate(opened.content.start);
         match (opened.content_type, content, length) {
             (ContentType::Alert, [_, 0], 2) => {

@@ -156,7 +156,7 @@ impl Handshake {
                 server_type: TYPE_X509,
                 client_type: TYPE_X509,
             },
-            None => choose(hello, &extensions, config).ok_or(Alert::HANDSHAKE_FAILURE)?,
+            None => choose(hello, &extensions, config)?,
         };
         let mut channel = Channel::new(
             begin.now,
@@ -528,7 +528,7 @@ fn choose(
     hello: &ClientHello<'_>,
     extensions: &ClientExtensions<'_>,
     config: &ServerConfig,
-) -> Option<Choice> {
+) -> Result<Choice, Alert> {
     // Without the extension X.509 is meant (RFC 7250 §4.2).
     let x509 = [TYPE_X509].as_slice();
     let server_type = config.key.as_ref().and_then(|key| {
@@ -545,22 +545,32 @@ fn choose(
         .copied()
         .find(|kind| [TYPE_X509, TYPE_RAW_PUBLIC_KEY].contains(kind));
     let asks = config.client_authentication == ClientAuthentication::Required;
-    let suite = config.suites.iter().copied().find(|suite| {
-        hello.suites().any(|it| it == suite.code())
-            && match suite.key_exchange() {
-                KeyExchange::Psk => true,
-                KeyExchange::EcdhePsk => extensions.has_curve(),
-                KeyExchange::EcdheEcdsa => {
-                    extensions.has_curve()
-                        && extensions.has_signature()
-                        && server_type.is_some()
-                        && (!asks || client_type.is_some())
+    let has_types = server_type.is_some() && (!asks || client_type.is_some());
+    let mut alert = Alert::HANDSHAKE_FAILURE;
+    for suite in config.suites.iter().copied() {
+        if !hello.suites().any(|it| it == suite.code()) {
+            continue;
+        }
+        let fits = match suite.key_exchange() {
+            KeyExchange::Psk => true,
+            KeyExchange::EcdhePsk => extensions.has_curve(),
+            KeyExchange::EcdheEcdsa => {
+                let can =
+                    config.key.is_some() && extensions.has_curve() && extensions.has_signature();
+                if can && !has_types {
+                    // RFC 7250 §4.2: nothing but a type of certificate is missing.
+                    alert = Alert::UNSUPPORTED_CERTIFICATE;
                 }
+                can && has_types
             }
-    })?;
-    Some(Choice {
-        suite,
-        server_type: server_type.unwrap_or(TYPE_X509),
-        client_type: client_type.unwrap_or(TYPE_X509),
-    })
+        };
+        if fits {
+            return Ok(Choice {
+                suite,
+                server_type: server_type.unwrap_or(TYPE_X509),
+                client_type: client_type.unwrap_or(TYPE_X509),
+            });
+        }
+    }
+    Err(alert)
 }
