@@ -7,6 +7,7 @@ const HEX = /^([0-9a-f]{2})+$/i;
 export class Credentials {
   #all = new Map();
   #last = 0;
+  #authorities = [];
   #own = { publicKey: "3059301306072a8648ce3d020106082a8648ce3d030107034200" + "04".repeat(65), createdAt: Date.now() / 1000 };
   #refuse;
 
@@ -18,6 +19,22 @@ export class Credentials {
   own() {
     const { publicKey, createdAt } = this.#own;
     return { publicKey, publicKeyPem: "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", sha256: sha256(publicKey), certificates: null, createdAt };
+  }
+
+  authorities() {
+    return { items: this.#authorities, next: null };
+  }
+
+  trust({ certificate }) {
+    if (!certificate.includes("BEGIN CERTIFICATE")) throw this.#refuse(400, "Bad credential", "Certificate: this is no PEM.");
+    const time = Date.now() / 1000;
+    const one = { id: String(++this.#last), name: "Dunlin test authority", certificate, sha256: sha256(certificate), notBefore: time, notAfter: time + 1e8, createdAt: time };
+    this.#authorities.push(one);
+    return { items: [one], next: null };
+  }
+
+  distrust(id) {
+    this.#authorities = this.#authorities.filter((one) => one.id !== id);
   }
 
   page(params) {

@@ -145,6 +145,10 @@ async function api(request, response, url) {
   if (parts[0] === "credentials") {
     const body = request.method === "POST" ? await bodyOf(request) : null;
     if (parts[1] === "server") return json(200, credentials.own());
+    if (parts[1] === "trust") {
+      if (request.method === "DELETE") return json(204, credentials.distrust(parts[2]));
+      return body ? json(201, credentials.trust(body)) : json(200, credentials.authorities());
+    }
     if (parts[1] === "import") return json(200, credentials.import(body ?? ""));
     if (parts[2] === "rotate") return json(200, credentials.create(body ?? {}, parts[1]));
     if (request.method === "DELETE") return json(204, credentials.remove(parts[1]));

@@ -1,5 +1,5 @@
 import type {
-  Attributes, Credential, Device, Done, FirmwareImage, FirmwareJob, Health, ImportReport, Link, LwRecord, Model, ModelSummary, NewCredential, Observation,
+  Attributes, Authority, Credential, Device, Done, FirmwareImage, FirmwareJob, Health, ImportReport, Link, LwRecord, Model, ModelSummary, NewCredential, Observation,
   Operation, OwnKey, Page, ReadResult, Scalar, SentPack, TraceItem,
 } from "./types.ts";
 import { API, dataUrl, deviceUrl, query } from "../lib/path.ts";
@@ -140,6 +140,9 @@ export const api = {
     call<Credential>("POST", `${API}/credentials/${encodeURIComponent(id)}/rotate`, body),
   removeCredential: (id: string) => call<null>("DELETE", `${API}/credentials/${encodeURIComponent(id)}`),
   importCredentials: (file: File) => call<ImportReport>("POST", `${API}/credentials/import`, file),
+  authorities: () => call<Page<Authority>>("GET", `${API}/credentials/trust`),
+  trust: (certificate: string) => call<Page<Authority>>("POST", `${API}/credentials/trust`, { certificate }),
+  distrust: (id: string) => call<null>("DELETE", `${API}/credentials/trust/${encodeURIComponent(id)}`),
   ownKey: () => call<OwnKey>("GET", `${API}/credentials/server`),
 
   trace: (ep: string) => call<{ items: TraceItem[] }>("GET", `${deviceUrl(ep)}/trace`),

@@ -71,6 +71,17 @@ export interface ImportReport {
   lines: { line: number; ok: boolean; id?: string; endpoint?: string; key?: string; warning?: string; error?: string }[];
 }
 
+/** Whose certificates devices may show. */
+export interface Authority {
+  id: string;
+  name: string;
+  certificate: string;
+  sha256: string;
+  notBefore: number;
+  notAfter: number;
+  createdAt: number;
+}
+
 /** What devices know the server by. */
 export interface OwnKey {
   publicKey: string;

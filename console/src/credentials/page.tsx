@@ -9,6 +9,7 @@ import { pageSize } from "../lib/settings.ts";
 import { AddDialog, RotateDialog } from "./edit.tsx";
 import { ImportDialog } from "./import.tsx";
 import { CredentialList } from "./list.ts";
+import { Trust } from "./trust.tsx";
 
 const MODES: Record<Credential["mode"], [name: string, why: string]> = {
   psk: ["PSK", "The device proves that it has a pre-shared key"],
@@ -82,6 +83,7 @@ export function CredentialsPage({ q }: { q: string }) {
       )}
       {items?.length === 0 && (q.trim() ? <NoMatch q={q} /> : <None onAdd={() => setOpen("add")} />)}
       {items && <Pager list={list} />}
+      <Trust />
       <Own />
       {open === "add" && <AddDialog onClose={close} onDone={changed} />}
       {open === "import" && <ImportDialog onClose={close} onDone={changed} />}

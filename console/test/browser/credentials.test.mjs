@@ -1,6 +1,7 @@
 /** Credentials, as a person makes and loses them; against `dunlin serve --demo 3` or the mock. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { baseUrl, launch } from "./launch.mjs";
 
 const base = baseUrl();
@@ -140,6 +141,18 @@ describe("credentials", { concurrency: false }, () => {
     await page.getByText(own.sha256).waitFor();
     await page.getByText("SubjectPublicKeyInfo, to copy").click();
     await page.locator(".own-key .command code", { hasText: own.publicKey }).waitFor();
+  });
+
+  test("an authority is trusted, and no more", async () => {
+    const file = fileURLToPath(new URL("../../../crates/server/tests/certificates/authority.pem", import.meta.url));
+    await page.getByLabel("CA certificate file").setInputFiles(file);
+    await page.locator(".authorities").getByText("Dunlin test authority").waitFor();
+    await page.getByRole("button", { name: "Trust Dunlin test authority no more" }).click();
+    await dialog().getByRole("button", { name: "Trust no more", exact: true }).click();
+    await page.locator(".authorities").waitFor({ state: "detached" });
+    await page.getByLabel("CA certificate file").setInputFiles({ name: "x.pem", mimeType: "text/plain", buffer: Buffer.from("junk") });
+    await page.getByRole("alert").getByText("no PEM").waitFor();
+    await page.getByRole("alert").getByRole("button", { name: "Dismiss" }).click();
   });
 
   test("a device page tells what was proven", async () => {
