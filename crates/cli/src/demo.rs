@@ -33,7 +33,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 type Demo = Client<Objects, 1, 16, 16, 4096, 1152>;
 
 /// Running demo devices; they end when this is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct DemoDevices {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,

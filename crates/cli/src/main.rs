@@ -5,6 +5,7 @@ mod decode;
 mod demo;
 mod device;
 mod echo;
+mod listen;
 mod models;
 mod object;
 mod reads;

@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::demo;
+use crate::listen::{Listen, ListenArgs};
 
 /// How long HTTP answers that are under way may take when the server ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
@@ -43,9 +44,8 @@ pub(crate) struct ServeArgs {
     /// subject) or san (subject alternative name)
     #[arg(long, value_name = "WHERE", value_parser = ["cn", "san"], default_value = "cn")]
     identity_from: String,
-    /// Where devices register (LwM2M over CoAP and UDP); port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5683")]
-    coap: SocketAddr,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// REST, events, metrics and console; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
@@ -83,10 +83,17 @@ pub(crate) struct ServeArgs {
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   dunlin serve --demo 3                       try it out, with three demo devices
-  dunlin serve --data /var/lib/dunlin --coap 0.0.0.0:5683
+  dunlin serve --data /var/lib/dunlin --coaps 0.0.0.0:5684
   dunlin serve --memory --coap 127.0.0.1:0 --http 127.0.0.1:0    for tests; the ports are printed";
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let listen = args.listen.resolve()?;
+    if args.demo > 0 && listen.coap.is_none() {
+        bail!(
+            "--demo: the demo devices register without security, and the server does not listen for \
+             that; add --coap 127.0.0.1:5683"
+        );
+    }
     if !args.http.ip().to_canonical().is_loopback() && !args.insecure_http {
         bail!(
             "--http {}: others could reach this address, and there is no login and no TLS yet. \
@@ -115,7 +122,9 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     };
     let server = Server::start(ServerConfig {
         models: Arc::new(models),
-        coap: Some(args.coap),
+        coap: listen.coap,
+        coaps: listen.coaps,
+        dtls: args.listen.dtls(),
         shards: args.shards.map_or(0, usize::from),
         data: (!args.memory).then(|| args.data.clone()),
         pin: args.pin,
@@ -171,9 +180,15 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
         args.http_host.clone(),
         wait_for(stopped),
     ));
-    let coap = server.coap_address().unwrap_or(args.coap);
-    let mut demo = demo::spawn(args.demo, coap).context("starting the demo devices")?;
-    announce(args, coap, http_address);
+    let listen = Listen {
+        coap: server.coap_address(),
+        coaps: server.coaps_address(),
+    };
+    let mut demo = demo::DemoDevices::default();
+    if let Some(coap) = listen.coap {
+        demo = demo::spawn(args.demo, coap).context("starting the demo devices")?;
+    }
+    announce(args, listen, http_address);
 
     let mut outcome = Ok(());
     tokio::select! {
@@ -211,17 +226,26 @@ async fn wait_for(mut stopped: watch::Receiver<bool>) {
 
 /// Tells the addresses in lines that tools read, and a person what to try. Errors are left alone:
 /// nobody may be reading.
-fn announce(args: &ServeArgs, coap: SocketAddr, http: SocketAddr) {
+fn announce(args: &ServeArgs, listen: Listen, http: SocketAddr) {
     let api = if http == SocketAddr::from(([127, 0, 0, 1], 8080)) {
         String::new()
     } else {
         format!(" --api http://{http}")
     };
-    let mut text = format!("CoAP     coap://{coap}\nConsole  http://{http}/\n\n");
+    let mut text = match listen.coap {
+        Some(coap) => format!("CoAP     coap://{coap}\n"),
+        None => "CoAP     off: devices must prove who they are\n".to_owned(),
+    };
+    if let Some(coaps) = listen.coaps {
+        text += &format!("CoAPS    coaps://{coaps}\n");
+    }
+    text += &format!("Console  http://{http}/\n\n");
     let endpoint = if args.demo > 0 { "demo-1" } else { "my-first" };
     text += "Try next, in another terminal:\n";
-    if args.demo == 0 {
+    if let (0, Some(coap)) = (args.demo, listen.coap) {
         text += &format!("  dunlin device --server coap://{coap} --endpoint {endpoint}\n");
+    } else if args.demo == 0 {
+        text += &format!("  dunlin credentials add {endpoint}{api}\n");
     }
     text += &format!("  dunlin devices{api}\n");
     text += &format!("  dunlin read {endpoint} /3/0{api}\n");

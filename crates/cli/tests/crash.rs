@@ -45,6 +45,7 @@ impl Server {
                 .to_owned()
         };
         let coap = line("CoAP     coap://").parse().unwrap();
+        let _ = line("CoAPS    coaps://");
         let api = line("Console  ") + "api/v1";
         Self { child, coap, api }
     }

@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+use dunlin_dtls::Credentials;
+
 /// How a device proves who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SecurityMode {
@@ -50,14 +52,17 @@ pub struct Evidence<'a> {
     pub certified: Option<&'a str>,
 }
 
-/// The names that credentials stand for; one for all shards. Asked at Register, and when a session
-/// goes on with the registration of another, never while data flows.
-pub trait Access: Send + Sync {
+/// Credentials, and the names that they stand for; one for all shards. Asked in handshakes, at
+/// Register, and when a session goes on with the registration of another, never while data flows.
+pub trait Access: Credentials + Send + Sync {
     /// Whether who has proven this may use this endpoint name (Core 1.2 §6.2.1).
     fn allows(&self, evidence: Evidence<'_>, endpoint: &str) -> bool;
 
     /// The only name that who has proven this may use: it stands for an `ep` that is left out.
     fn endpoint(&self, evidence: Evidence<'_>) -> Option<String>;
+
+    /// Whether the credential of a tag is still that: not removed and not rotated since.
+    fn is_current(&self, credential: u64) -> bool;
 
     /// Whether a credential exists for this name, so that it cannot be used without security.
     fn is_secured(&self, endpoint: &str) -> bool;
@@ -76,6 +81,8 @@ pub trait Access: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAccess;
 
+impl Credentials for NoAccess {}
+
 impl Access for NoAccess {
     fn allows(&self, _: Evidence<'_>, _: &str) -> bool {
         false
@@ -83,6 +90,10 @@ impl Access for NoAccess {
 
     fn endpoint(&self, _: Evidence<'_>) -> Option<String> {
         None
+    }
+
+    fn is_current(&self, _: u64) -> bool {
+        false
     }
 
     fn is_secured(&self, _: &str) -> bool {

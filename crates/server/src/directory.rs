@@ -43,20 +43,24 @@ struct Stripe {
 #[derive(Clone, Copy, Debug)]
 struct Holder {
     hash: u64,
-    /// Epoch, and the shard in the low 16 bits.
+    /// Epoch, whether the registration is over DTLS, and the shard in the low 16 bits.
     epoch_and_shard: u64,
 }
 
 impl Holder {
-    fn new(hash: u64, epoch: u64, shard: u16) -> Self {
+    fn new(hash: u64, epoch: u64, shard: u16, secure: bool) -> Self {
         Self {
             hash,
-            epoch_and_shard: epoch << 16 | u64::from(shard),
+            epoch_and_shard: epoch << 17 | u64::from(secure) << 16 | u64::from(shard),
         }
     }
 
+    fn is_secure(self) -> bool {
+        self.epoch_and_shard >> 16 & 1 == 1
+    }
+
     fn epoch(self) -> u64 {
-        self.epoch_and_shard >> 16
+        self.epoch_and_shard >> 17
     }
 
     fn shard(self) -> u16 {
@@ -108,13 +112,13 @@ impl Directory {
             .unwrap_or((hash >> 32) as u16 % self.shards)
     }
 
-    /// Takes an endpoint for a shard.
-    pub(crate) fn claim(&self, endpoint: &str, shard: u16) -> Claim {
+    /// Takes an endpoint for a shard, with a registration over DTLS or without security.
+    pub(crate) fn claim(&self, endpoint: &str, shard: u16, secure: bool) -> Claim {
         let hash = self.hash(endpoint);
         let mut stripe = self.stripe(hash);
         // Drawn under the lock, so that epochs of one endpoint grow in the order of its claims.
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
-        let previous = stripe.hold(Holder::new(hash, epoch, shard));
+        let previous = stripe.hold(Holder::new(hash, epoch, shard, secure));
         Claim {
             epoch,
             previous: previous.map(Holder::shard).filter(|held| *held != shard),
@@ -123,15 +127,30 @@ impl Directory {
     }
 
     /// Puts a stored registration back; false when a newer one is held already.
-    pub(crate) fn restore(&self, endpoint: &str, shard: u16, epoch: u64) -> bool {
+    pub(crate) fn restore(&self, endpoint: &str, shard: u16, epoch: u64, secure: bool) -> bool {
         self.epoch.fetch_max(epoch + 1, Ordering::Relaxed);
         let hash = self.hash(endpoint);
         let mut stripe = self.stripe(hash);
         if find(&stripe.holders, hash).is_some_and(|held| held.epoch() > epoch) {
             return false;
         }
-        stripe.hold(Holder::new(hash, epoch, shard));
+        stripe.hold(Holder::new(hash, epoch, shard, secure));
         true
+    }
+
+    /// Whether an endpoint is registered over DTLS.
+    pub(crate) fn is_secure(&self, endpoint: &str) -> bool {
+        let hash = self.hash(endpoint);
+        find(&self.stripe(hash).holders, hash).is_some_and(Holder::is_secure)
+    }
+
+    /// A registration that a shard holds is over DTLS from now on.
+    pub(crate) fn secure(&self, endpoint: &str, shard: u16) {
+        let hash = self.hash(endpoint);
+        let mut stripe = self.stripe(hash);
+        if let Some(held) = find(&stripe.holders, hash).filter(|held| held.shard() == shard) {
+            stripe.hold(Holder::new(hash, held.epoch(), shard, true));
+        }
     }
 
     /// The epoch under which a shard holds an endpoint, if it does.
@@ -320,10 +339,10 @@ mod tests {
     #[test]
     fn the_last_claim_wins_and_only_its_shard_releases() {
         let directory = Directory::new(4, 1);
-        let first = directory.claim("a", 1);
+        let first = directory.claim("a", 1, false);
         assert_eq!(first.previous, None);
         assert_eq!(directory.home("a"), 1);
-        let second = directory.claim("a", 3);
+        let second = directory.claim("a", 3, false);
         assert_eq!(second.previous, Some(1));
         assert!(second.epoch > first.epoch);
         assert_eq!(directory.home("a"), 3);
@@ -331,16 +350,35 @@ mod tests {
         assert_eq!(directory.epoch("a", 3), Some(second.epoch));
         assert_eq!(directory.release("a", 3), Some(second.epoch));
         assert_eq!(directory.release("a", 3), None);
-        assert_eq!(directory.claim("a", 3).previous, None);
+        assert_eq!(directory.claim("a", 3, false).previous, None);
+    }
+
+    #[test]
+    fn it_is_known_who_registered_over_dtls() {
+        let directory = Directory::new(2, 1);
+        let epoch = directory.claim("a", 1, false).epoch;
+        assert!(!directory.is_secure("a") && !directory.is_secure("b"));
+        directory.secure("a", 0);
+        assert!(!directory.is_secure("a"), "another shard's");
+        directory.secure("a", 1);
+        assert!(directory.is_secure("a"));
+        assert_eq!(directory.epoch("a", 1), Some(epoch));
+        directory.release("a", 1);
+        assert!(!directory.is_secure("a"));
+        directory.restore("a", 1, 40, true);
+        assert!(directory.is_secure("a") && directory.home("a") == 1);
     }
 
     #[test]
     fn restored_epochs_are_never_given_again() {
         let directory = Directory::new(2, 1);
-        assert!(directory.restore("a", 0, 41));
-        assert!(!directory.restore("a", 1, 40), "older than what is held");
+        assert!(directory.restore("a", 0, 41, false));
+        assert!(
+            !directory.restore("a", 1, 40, false),
+            "older than what is held"
+        );
         assert_eq!(directory.home("a"), 0);
-        assert_eq!(directory.claim("b", 0).epoch, 42);
+        assert_eq!(directory.claim("b", 0, false).epoch, 42);
     }
 
     #[test]
@@ -351,7 +389,10 @@ mod tests {
         let wish = add(1, 9).expect("room");
         assert_eq!((add(1, 9), add(9, 1)), (None, None));
         assert!(directory.keep_values("a", wish.id, Vec::new(), 5.0));
-        assert_eq!(directory.claim("a", 0).wishes[0].updated_at, Some(5.0));
+        assert_eq!(
+            directory.claim("a", 0, false).wishes[0].updated_at,
+            Some(5.0)
+        );
         assert!(directory.remove_wish("a", wish.id));
         assert!(!directory.remove_wish("a", wish.id));
         assert!(!directory.keep_values("a", wish.id, Vec::new(), 6.0));

@@ -21,4 +21,4 @@ pub mod trace;
 pub mod upload;
 
 pub use peer::{Peer, Socket};
-pub use runtime::{Server, ServerConfig, StartError};
+pub use runtime::{DtlsConfig, Server, ServerConfig, StartError};

@@ -165,6 +165,8 @@ impl Pair {
                 | Persist::RemoveSends { .. }
                 | Persist::Operation(_)
                 | Persist::RemoveOperation(_)
+                | Persist::Session(_)
+                | Persist::RemoveSession { .. }
                 | Persist::AwakeTime(_) => {}
             }
         }

@@ -107,6 +107,8 @@ pub enum ServerOutput<'a> {
     Closed {
         /// The session.
         session: SessionId,
+        /// The address it had.
+        from: SocketAddr,
         /// Why.
         reason: Reason,
     },
@@ -163,6 +165,7 @@ pub(super) enum Item {
     },
     Closed {
         session: SessionId,
+        from: SocketAddr,
         reason: Reason,
     },
     Foreign {
@@ -233,7 +236,15 @@ impl Queue {
                 bytes: &self.bytes[bytes],
             },
             Item::Reserve { session } => ServerOutput::Reserve { session },
-            Item::Closed { session, reason } => ServerOutput::Closed { session, reason },
+            Item::Closed {
+                session,
+                from,
+                reason,
+            } => ServerOutput::Closed {
+                session,
+                from,
+                reason,
+            },
             Item::Foreign { cid, from, bytes } => ServerOutput::Foreign {
                 cid: &self.bytes[cid],
                 from,

@@ -142,9 +142,11 @@ impl Server {
 
     /// Ends a session, with an alert to the peer perhaps.
     fn close(&mut self, id: SessionId, reason: Reason, alert: Option<Alert>, rng: &mut dyn Rng) {
-        if let Some(alert) = alert
-            && let Some(session) = self.table.session_mut(id)
-        {
+        let Some(session) = self.table.session_mut(id) else {
+            return;
+        };
+        let from = session.address;
+        if let Some(alert) = alert {
             let start = self.queue.bytes.len();
             if session.link.seal(
                 ContentType::Alert,
@@ -152,12 +154,13 @@ impl Server {
                 rng,
                 &mut self.queue.bytes,
             ) {
-                self.queue.transmit_from(session.address, start);
+                self.queue.transmit_from(from, start);
             }
         }
         self.table.remove(id.slot());
         self.queue.items.push_back(Item::Closed {
             session: id,
+            from,
             reason,
         });
     }
@@ -250,6 +253,13 @@ impl Server {
                 self.table.move_session(session.slot(), from);
             }
         }
+    }
+
+    /// Every session.
+    pub fn ids(&self) -> impl Iterator<Item = SessionId> {
+        self.table
+            .all_sessions()
+            .map(|(slot, session)| SessionId::new(slot, session.random))
     }
 
     /// How many sessions there are.

@@ -249,7 +249,9 @@ impl Pair {
                     bytes,
                 } => told.push(Told::Unproven(session, from, sequence, bytes.to_vec())),
                 ServerOutput::Reserve { session } => told.push(Told::Reserve(session)),
-                ServerOutput::Closed { session, reason } => {
+                ServerOutput::Closed {
+                    session, reason, ..
+                } => {
                     told.push(Told::Closed(session, reason));
                 }
                 ServerOutput::Foreign { cid, from, bytes } => {

@@ -26,6 +26,10 @@ impl Access for CredentialService {
         }
     }
 
+    fn is_current(&self, credential: u64) -> bool {
+        self.of_tag(credential).is_some() || self.authority_of_tag(credential).is_some()
+    }
+
     fn is_secured(&self, endpoint: &str) -> bool {
         self.has_credential(endpoint)
     }

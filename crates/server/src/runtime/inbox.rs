@@ -105,14 +105,14 @@ impl Inbox {
         Ok(())
     }
 
-    /// Leaves an eviction; there is at most one for each Register that another shard takes.
-    pub(crate) fn evict(&self, endpoint: String, epoch: u64) {
+    /// Leaves a command that nobody waits for: an eviction, of which there is at most one for each
+    /// Register that another shard takes, or the end of a credential.
+    pub(crate) fn post(&self, command: Command) {
         let mut queues = self.queues();
         if queues.stopped {
             return;
         }
-        let evict = Command::Evict { endpoint, epoch };
-        queues.work.commands.push((0, evict, None));
+        queues.work.commands.push((0, command, None));
         drop(queues);
         self.waker.wake();
     }

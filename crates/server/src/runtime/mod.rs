@@ -1,6 +1,7 @@
 //! A running server: threads, sockets and inboxes around the shards.
 
 mod inbox;
+mod secure;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -29,7 +30,9 @@ use crate::store::writer::{Listener, WriterHandle};
 use crate::store::{MemoryStore, SqliteStore, Store, StoreError, Stored};
 
 pub(crate) use inbox::Inbox;
-use worker::Worker;
+pub use secure::DtlsConfig;
+use secure::{NODE, Sessions};
+use worker::{Around, Worker};
 
 /// What a server is started with.
 #[derive(Clone)]
@@ -38,7 +41,9 @@ pub struct ServerConfig {
     pub coap: Option<SocketAddr>,
     /// Where to listen for CoAP over DTLS; port 0 picks a free one. `None` does not.
     pub coaps: Option<SocketAddr>,
-    /// Number of shards (threads with a socket each); 0 is one for each CPU.
+    /// How DTLS is spoken there.
+    pub dtls: DtlsConfig,
+    /// Number of shards (threads with a socket of each kind); 0 is one for each CPU.
     pub shards: usize,
     /// Data folder; `None` keeps everything in memory only.
     pub data: Option<PathBuf>,
@@ -70,6 +75,7 @@ impl Default for ServerConfig {
         Self {
             coap: Some(SocketAddr::from(([127, 0, 0, 1], 5683))),
             coaps: None,
+            dtls: DtlsConfig::default(),
             shards: 0,
             data: None,
             durable: true,
@@ -224,6 +230,7 @@ impl Server {
         let count = u16::try_from(count).unwrap_or(u16::MAX);
         let clock = Clock::new();
         let credentials = CredentialService::open(config.credentials.clone(), folder)?;
+        let vault = credentials.vault().clone();
         let (mut shards, restored) = restore(&config, count, &clock, store.as_mut(), &credentials)?;
         let first_event = store.first_event()?;
         let directory = restored.directory;
@@ -239,6 +246,7 @@ impl Server {
             .map(|_| Waker::new().map(Inbox::new))
             .collect::<Result<Arc<[Inbox]>, _>>()
             .map_err(StartError::System)?;
+        secure::end_with_credentials(&credentials, Arc::clone(&inboxes));
         let bus = Arc::new(EventBus::new(first_event));
         let waiters = Arc::new(Waiters::default());
         let report = Report {
@@ -274,16 +282,16 @@ impl Server {
             store: Some(thread),
         };
         let pinned = config.pin && count > 1 && usize::from(count) == cpus.len();
+        let around = Around {
+            inboxes: Arc::clone(&server.inboxes),
+            writer: server.writer.clone(),
+            bus: Arc::clone(&server.bus),
+            waiters,
+            sockets: sockets.kinds,
+            vault,
+        };
         for ((index, own), shard) in (0..).zip(sockets.of_shards).zip(shards.drain(..)) {
-            let mut worker = Worker::new(
-                index,
-                shard,
-                Arc::clone(&server.inboxes),
-                server.writer.clone(),
-                Arc::clone(&server.bus),
-                Arc::clone(&waiters),
-                sockets.kinds.clone(),
-            );
+            let mut worker = Worker::new(index, shard, around.clone());
             let waker = server.inboxes[usize::from(index)].waker().clone();
             let cpu = cpus.get(usize::from(index)).copied().filter(|_| pinned);
             let thread = std::thread::Builder::new()
@@ -308,6 +316,7 @@ impl Server {
             registrations = restored.registrations,
             wishes = restored.wishes,
             operations = restored.operations,
+            sessions = restored.sessions,
             "the server runs"
         );
         Ok(server)
@@ -393,6 +402,7 @@ struct Restored {
     registrations: u64,
     wishes: u64,
     operations: u64,
+    sessions: u64,
 }
 
 /// Builds the shards with everything the store holds.
@@ -414,6 +424,7 @@ fn restore(
             Shard::new(ShardConfig {
                 index,
                 shards: count,
+                node: NODE,
                 limits: config.limits,
                 transmission: config.transmission,
                 unix_origin,
@@ -433,8 +444,17 @@ fn restore(
         registrations: 0,
         wishes: 0,
         operations: 0,
+        sessions: 0,
     };
+    if config.coaps.is_some() {
+        let own = credentials.own_key();
+        for (index, shard) in (0..).zip(&mut shards) {
+            shard.serve_dtls(config.dtls.of_shard(&own, index), &mut OsRng::new());
+        }
+    }
+    let mut sessions = Sessions::new(credentials.vault());
     store.load(&mut |stored| match stored {
+        Stored::Session(stored) => sessions.restore(now, &mut shards, stored),
         Stored::Registration(stored) => {
             // There may be fewer shards than last time.
             let owner = usize::from(Shard::owner(&stored, count));
@@ -480,5 +500,6 @@ fn restore(
             restored.operations += 1;
         }
     })?;
+    restored.sessions = sessions.commit(store)?;
     Ok((shards, restored))
 }

@@ -12,9 +12,11 @@ use tokio::sync::oneshot;
 
 use crate::api::Stats;
 use crate::control::{EventBus, Happened, Waiters};
+use crate::credentials::Vault;
 use crate::peer::Socket;
 use crate::runtime::inbox::{Inbox, Work};
-use crate::shard::{Input, Output, Outputs, Reply, Shard};
+use crate::runtime::secure;
+use crate::shard::{Command, Input, Output, Outputs, Persist, Reply, Shard};
 use crate::store::Change;
 use crate::store::writer::{MAX_BACKLOG, WriterHandle};
 
@@ -30,6 +32,20 @@ pub(crate) struct Worker {
     ports: Ports,
     /// Set when the server ends: when to stop at the latest.
     stop_by: Option<Instant>,
+    /// Set then, once everything was sent: sessions are on their way to the store as they are.
+    has_left: bool,
+}
+
+/// What a shard's thread works with; equal for all of them.
+#[derive(Clone)]
+pub(crate) struct Around {
+    pub(crate) inboxes: Arc<[Inbox]>,
+    pub(crate) writer: WriterHandle,
+    pub(crate) bus: Arc<EventBus>,
+    pub(crate) waiters: Arc<Waiters>,
+    /// What the loop's sockets are, in their order.
+    pub(crate) sockets: Vec<Socket>,
+    pub(crate) vault: Vault,
 }
 
 /// Where the outputs of a shard go.
@@ -48,18 +64,19 @@ struct Ports {
     overloaded: u64,
     /// What the loop's sockets are, in their order.
     sockets: Vec<Socket>,
+    vault: Vault,
 }
 
 impl Worker {
-    pub(crate) fn new(
-        index: u16,
-        shard: Shard,
-        inboxes: Arc<[Inbox]>,
-        writer: WriterHandle,
-        bus: Arc<EventBus>,
-        waiters: Arc<Waiters>,
-        sockets: Vec<Socket>,
-    ) -> Self {
+    pub(crate) fn new(index: u16, shard: Shard, around: Around) -> Self {
+        let Around {
+            inboxes,
+            writer,
+            bus,
+            waiters,
+            sockets,
+            vault,
+        } = around;
         Self {
             shard,
             rng: OsRng::new(),
@@ -77,8 +94,10 @@ impl Worker {
                 durable: 0,
                 overloaded: 0,
                 sockets,
+                vault,
             },
             stop_by: None,
+            has_left: false,
         }
     }
 
@@ -170,7 +189,19 @@ impl Service for Worker {
             return ControlFlow::Continue(due);
         };
         if self.ports.durable >= self.ports.persisted || now >= stop_by {
-            return ControlFlow::Break(());
+            if self.has_left {
+                return ControlFlow::Break(());
+            }
+            // Replies that were held have gone out: nothing is sent in any session from here on.
+            self.has_left = true;
+            self.shard.leave();
+            let outputs = self
+                .shard
+                .handle(now, Input::Durable { through: 0 }, &mut self.rng);
+            self.ports.take(outputs, out);
+            self.ports.flush();
+            self.stop_by = Some(now + LAST_WORDS);
+            return ControlFlow::Continue(Some(now));
         }
         ControlFlow::Continue(Some(due.map_or(stop_by, |due| due.min(stop_by))))
     }
@@ -195,7 +226,13 @@ impl Ports {
                         out.send(socket, to, bytes);
                     }
                 }
-                Output::Persist { sequence, change } => {
+                Output::Persist {
+                    sequence,
+                    mut change,
+                } => {
+                    if let Persist::Session(stored) = &mut change {
+                        secure::seal(&self.vault, stored);
+                    }
                     self.persisted = sequence;
                     self.changes.push(Change {
                         shard: self.index,
@@ -239,7 +276,7 @@ impl Ports {
                     epoch,
                 } => {
                     if let Some(inbox) = self.inboxes.get(usize::from(shard)) {
-                        inbox.evict(endpoint, epoch);
+                        inbox.post(Command::Evict { endpoint, epoch });
                     }
                 }
             }

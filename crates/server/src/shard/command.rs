@@ -124,6 +124,7 @@ impl Shard {
                 let stats = self.stats();
                 self.queue.reply(id, Reply::Stats(stats));
             }
+            Command::CredentialEnded { tag } => self.credential_ended(now, tag, rng),
             Command::Evict { endpoint, epoch } => self.evict(now, &endpoint, epoch, rng),
         }
     }
@@ -278,7 +279,11 @@ impl Shard {
         }
         if let Some(slot) = self.registry.find(endpoint) {
             self.counters.evictions += 1;
+            let peer = self.registry.get(slot).map(|found| found.peer());
             self.end(now, slot, End::Evicted, rng);
+            if let Some(peer) = peer {
+                self.left(now, peer, rng);
+            }
         }
     }
 
@@ -302,6 +307,9 @@ impl Shard {
         for reason in DropReason::ALL {
             let name = format!("datagrams_dropped_total{{reason=\"{}\"}}", reason.name());
             count(&name, stats.dropped(reason));
+        }
+        if let Some(secure) = &self.secure {
+            secure.count(&mut count);
         }
         count("operations_waiting", self.waiting as u64);
         count("exchanges_open", self.endpoint.open_exchanges() as u64);

@@ -48,6 +48,8 @@ pub struct ShardConfig {
     pub index: u16,
     /// How many shards there are, at least 1.
     pub shards: u16,
+    /// Number of the node that the shards are of; connection IDs begin with it.
+    pub node: u8,
     /// Bounds of every table.
     pub limits: Limits,
     /// CoAP transmission parameters (RFC 7252 §4.8). NSTART is 1 for each device, whatever they
@@ -82,6 +84,7 @@ impl ShardConfig {
         Self {
             index: 0,
             shards: 1,
+            node: 0,
             limits: Limits::default(),
             transmission: TransmissionParameters::default(),
             unix_origin: 0.0,

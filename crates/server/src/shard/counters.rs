@@ -40,6 +40,8 @@ counters! {
     sends = "sends_total";
     refused_sends = "requests_refused_total{reason=\"send\"}";
     handovers = "handovers_total";
+    challenges = "dtls_challenges_total";
+    sessions_proven = "dtls_sessions_proven_total";
     operations = "operations_total";
     succeeded = "operations_ended_total{outcome=\"success\"}";
     device_errors = "operations_ended_total{outcome=\"device_error\"}";

@@ -167,6 +167,7 @@ impl Shard {
             return Err(Refusal::Full);
         }
         let found = old.and_then(|slot| self.registry.get(slot));
+        let found_peer = found.map(|registration| registration.peer());
         let was_there = found.is_some_and(|registration| registration.is_at(&peer));
         // One device that registers over and over gets no more than a few changes into each commit.
         let overtook = found
@@ -188,7 +189,10 @@ impl Shard {
             self.counters.replaced += 1;
             self.end(now, old, End::Replaced, rng);
         }
-        let claim = self.config.directory.claim(endpoint, self.config.index);
+        let claim = self
+            .config
+            .directory
+            .claim(endpoint, self.config.index, peer.is_secure());
         let slot = self.registry.insert(&New {
             name: endpoint,
             place,
@@ -209,6 +213,9 @@ impl Shard {
         }
         if let Some(shard) = claim.previous {
             self.queue.evict(shard, endpoint.to_owned(), claim.epoch);
+        }
+        if let Some(before) = found_peer {
+            self.left(now, before, rng);
         }
         self.adopt_wishes(slot, claim.wishes);
         self.adopt_queue(now, slot, rng);
@@ -287,7 +294,7 @@ impl Shard {
         body: &[u8],
         rng: &mut dyn Rng,
     ) {
-        match self.try_update(now, message, asker, slot, body) {
+        match self.try_update(now, message, asker, slot, body, rng) {
             Ok(changed) => {
                 self.counters.updates += 1;
                 if changed {
@@ -310,6 +317,7 @@ impl Shard {
         asker: &Asker<'_>,
         slot: u32,
         body: &[u8],
+        rng: &mut dyn Rng,
     ) -> Result<bool, Refusal> {
         let from = asker.reply_to.peer();
         let place = self
@@ -391,10 +399,7 @@ impl Shard {
             registration.flags &= !ASLEEP;
         }
         if moved {
-            self.counters.address_changes += 1;
-            self.registry.set_place(slot, place);
-            self.queue.trace.follow(self.registry.name(slot), from);
-            self.follow(slot, from);
+            self.go_to(now, slot, place, rng);
         }
         if changed {
             let endpoint = self.registry.name(slot).to_owned();
@@ -513,6 +518,7 @@ impl Shard {
     pub(super) fn durable(&mut self, now: Instant, through: u64, rng: &mut dyn Rng) {
         self.durable = self.durable.max(through.min(self.sequence));
         self.unstored.stored(self.durable);
+        self.claims_stored(self.durable);
         self.keep_promises(now, rng);
         while let Some(held) = self.held.pop_front() {
             if held.sequence > self.durable {
@@ -603,6 +609,7 @@ impl Shard {
             self.aliases.remove(&id);
         }
         self.registry.remove(slot);
+        self.forget_left(registration.peer());
         self.release(registration.links, registration.parameters);
         let kind = match end {
             End::Replaced | End::Evicted => return,
@@ -717,7 +724,7 @@ impl Shard {
         }
     }
 
-    fn persist_registration(&mut self, now: Instant, slot: u32, epoch: u64) {
+    pub(super) fn persist_registration(&mut self, now: Instant, slot: u32, epoch: u64) {
         if !self.config.stored {
             return;
         }

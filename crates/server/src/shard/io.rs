@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::secure::StoredSession;
 use crate::api::{
     Device, DeviceOperation, EventKind, NotCancelled, Observed, OperateError, OperateOptions,
     Outcome, Page, QueueOptions, QueuedOperation, Sent, Stats, Wish,
@@ -190,6 +191,11 @@ pub enum Command {
         /// Id of the reply.
         id: u64,
     },
+    /// A credential was rotated or removed: end what was proven by it; no reply.
+    CredentialEnded {
+        /// The tag of the sessions made with it.
+        tag: u64,
+    },
     /// Another shard has taken a registration of this endpoint; drop ours (its number is older).
     Evict {
         /// The device.
@@ -349,6 +355,15 @@ pub enum Persist {
     RemoveOperation(u64),
     /// Replace what is known about the awake time of a device.
     AwakeTime(StoredAwakeTime),
+    /// Insert or replace a DTLS association, by shard and name.
+    Session(StoredSession),
+    /// Remove a DTLS association.
+    RemoveSession {
+        /// The shard that owned it.
+        shard: u16,
+        /// Its name there.
+        session: SessionId,
+    },
 }
 
 /// What is known about the awake time of a device, as it lies in the store, in seconds.

@@ -92,6 +92,8 @@ pub use outputs::Outputs;
 use outputs::Queue;
 use queue::{Expiry, Promise};
 use registry::{NEVER, Registry, TICKS_PER_SECOND};
+use secure::Secure;
+pub use secure::{CID_PREFIX, StoredSession, cid_prefix};
 use unstored::Unstored;
 use uploads::Uploads;
 use wheel::NONE;
@@ -142,6 +144,7 @@ pub struct Shard {
     sequence: u64,
     durable: u64,
     queue: Queue,
+    secure: Option<Box<Secure>>,
     counters: Counters,
     /// Whether an Update that changes only the time is told as well.
     watched: bool,
@@ -218,6 +221,7 @@ impl Shard {
             sequence: 0,
             durable: 0,
             queue: Queue::new(limits.trace_bytes),
+            secure: None,
             counters: Counters::default(),
             watched: false,
             text: String::new(),
@@ -275,6 +279,9 @@ impl Shard {
             self.next_expiry(),
             self.endpoint.next_timeout(),
             self.uploads.next_sweep(),
+            self.secure
+                .as_ref()
+                .and_then(|secure| secure.next_timeout()),
         ]
         .into_iter()
         .flatten()
@@ -282,6 +289,7 @@ impl Shard {
     }
 
     fn timeout(&mut self, now: Instant, rng: &mut dyn Rng) {
+        self.dtls_timeout(now, rng);
         self.exchange_timeouts(now, rng);
         self.give_up_waiting(now, rng);
         self.expire_operations(now, rng);

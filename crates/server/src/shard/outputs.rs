@@ -158,6 +158,23 @@ impl Queue {
         }
     }
 
+    /// Adds a datagram of the `coaps` socket as it is.
+    pub(super) fn transmit_record(&mut self, to: SocketAddr, record: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(record);
+        self.items.push_back(Item::Transmit {
+            socket: Socket::Coaps,
+            to,
+            start,
+            end: self.bytes.len(),
+        });
+    }
+
+    /// Whether something is to be sealed.
+    pub(super) fn has_plain(&self) -> bool {
+        self.plain > 0
+    }
+
     pub(super) fn handover(
         &mut self,
         shard: u16,

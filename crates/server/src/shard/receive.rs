@@ -223,7 +223,7 @@ impl Shard {
             },
             (Resource::Send, Code::POST) => {
                 self.with_body(now, message, &mut asker, |shard, asker, body| {
-                    shard.sent(now, message, asker, body);
+                    shard.sent(now, message, asker, body, rng);
                 });
             }
             (Resource::WellKnown, Code::GET) => {

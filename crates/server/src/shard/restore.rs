@@ -6,6 +6,7 @@ use dunlin_lwm2m::registration::Faults;
 use super::activity::Observation;
 use super::fleet;
 use super::ids::Location;
+use super::io::Persist;
 use super::registry::{ASLEEP, New, Place};
 use super::wheel::NONE;
 use super::{Shard, StoredRegistration, StoredValues, StoredWish, lifetime_end, tick};
@@ -32,6 +33,16 @@ impl Shard {
         {
             return false;
         }
+        if let Some(credential) = stored.credential
+            && !self.config.access.is_current(credential)
+        {
+            // It was taken back, and the registration with it.
+            self.persist(Persist::RemoveRegistration {
+                endpoint: stored.endpoint.clone(),
+                epoch: stored.epoch,
+            });
+            return false;
+        }
         let Ok(parameters) = fleet::read_parameters(&stored.parameters, Faults::NONE) else {
             return false;
         };
@@ -48,11 +59,17 @@ impl Shard {
         };
         let index = self.config.index;
         let directory = &self.config.directory;
-        if !directory.restore(&stored.endpoint, index, stored.epoch) {
+        if !directory.restore(
+            &stored.endpoint,
+            index,
+            stored.epoch,
+            stored.session.is_some(),
+        ) {
             self.lists.release(links);
             self.parameters.release(interned);
             return false;
         }
+        self.remember_place(stored);
         let location = Location::decode(stored.registration_id.as_bytes());
         let new = New {
             name: &stored.endpoint,

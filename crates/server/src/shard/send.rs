@@ -1,10 +1,10 @@
 //! Send: a device reports of its own accord (Core 1.2 §6.4.6).
 //!
-//! Without security all that tells a device is its address. Of several that share one, the data
+//! Without security all that tells a device is its address; with DTLS it is the session. Of several that share one, the data
 //! belongs to the only one whose object list it fits; when it fits several, it is refused, since
 //! it must not be taken for another's.
 
-use dunlin_coap::{Code, Instant, Message};
+use dunlin_coap::{Code, Instant, Message, Rng};
 use dunlin_lwm2m::{ContentFormat, Level, OwnedRecord, Path};
 
 use super::Shard;
@@ -33,8 +33,9 @@ impl Shard {
         message: &Message<'_>,
         asker: &Asker<'_>,
         body: &[u8],
+        rng: &mut dyn Rng,
     ) {
-        match self.try_send(now, message, asker.reply_to.peer(), body) {
+        match self.try_send(now, message, asker.reply_to.peer(), body, rng) {
             Ok(()) => {
                 self.counters.sends += 1;
                 self.promise(asker, Code::CHANGED, None);
@@ -56,12 +57,16 @@ impl Shard {
         message: &Message<'_>,
         from: Peer,
         body: &[u8],
+        rng: &mut dyn Rng,
     ) -> Result<(), Refused> {
         if self.is_behind() {
             let why = "the store is behind; try again later".to_owned();
             return Err(Refused(Code::SERVICE_UNAVAILABLE, why));
         }
-        let candidates: Vec<u32> = self.registry.at(from).take(CANDIDATES + 1).collect();
+        let mut candidates: Vec<u32> = self.registry.at(from).take(CANDIDATES + 1).collect();
+        if let (true, Peer::Dtls(session)) = (candidates.is_empty(), from) {
+            candidates.extend(self.take_over(now, session, rng));
+        }
         if candidates.len() > CANDIDATES {
             return Err(bad("too many devices share this address"));
         }

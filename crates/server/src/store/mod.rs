@@ -9,6 +9,7 @@ mod columns;
 mod memory;
 mod operations;
 mod sends;
+mod sessions;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,8 @@ use std::path::PathBuf;
 
 use crate::api::QueuedOperation;
 use crate::shard::{
-    Persist, StoredAwakeTime, StoredRegistration, StoredSend, StoredValues, StoredWish,
+    Persist, StoredAwakeTime, StoredRegistration, StoredSend, StoredSession, StoredValues,
+    StoredWish,
 };
 
 pub use memory::MemoryStore;
@@ -39,6 +41,8 @@ pub struct Change {
 /// What lies in a store.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stored {
+    /// A DTLS association, encrypted; these come before the registrations.
+    Session(StoredSession),
     /// A registration.
     Registration(StoredRegistration),
     /// A wish; comes before its values.
@@ -68,7 +72,7 @@ pub enum Stored {
 /// what was removed lately, has no effect. So a shard that lost a registration to another one
 /// cannot overwrite it with a late change.
 pub trait Store: Send {
-    /// Hands over everything that is stored: registrations, wishes, values, Profile IDs, Sends,
+    /// Hands over everything that is stored: associations, registrations, wishes, values, Profile IDs, Sends,
     /// awake times, operations.
     ///
     /// # Errors

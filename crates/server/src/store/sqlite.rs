@@ -15,7 +15,7 @@ use crate::store::columns::{
     attributes_from_text, attributes_to_text, paths_from_text, paths_to_text, value_from_columns,
     value_to_columns,
 };
-use crate::store::{Change, Store, StoreError, Stored, operations, sends};
+use crate::store::{Change, Store, StoreError, Stored, operations, sends, sessions};
 
 /// Each step takes the schema from its index to the next version (`user_version`).
 const MIGRATIONS: &[&str] = &[
@@ -80,6 +80,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE registrations ADD COLUMN credential INTEGER;
 ",
     crate::credentials::AUTHORITIES_MIGRATION,
+    sessions::MIGRATION,
 ];
 
 const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -179,6 +180,7 @@ fn migrate(connection: &mut Connection, path: PathBuf) -> Result<(), StoreError>
 
 impl Store for SqliteStore {
     fn load(&mut self, visit: &mut dyn FnMut(Stored)) -> Result<(), StoreError> {
+        sessions::load(&self.connection, visit)?;
         let mut query = self.connection.prepare(
             "SELECT endpoint, epoch, shard, registration_id, address, parameters, links,
                 registered_at, updated_at, session, credential FROM registrations",
@@ -354,6 +356,10 @@ fn write(
             Persist::Operation(new) => operations.write(new)?,
             Persist::RemoveOperation(id) => operations.remove(*id)?,
             Persist::AwakeTime(new) => operations.awake_time(new)?,
+            Persist::Session(new) => sessions::write(transaction, new)?,
+            Persist::RemoveSession { shard, session } => {
+                sessions::remove(transaction, *shard, *session)?;
+            }
             Persist::Values(new) => {
                 let wish = column(new.wish);
                 // A wish that is gone takes no values any more.

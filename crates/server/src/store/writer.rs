@@ -151,6 +151,7 @@ fn bytes_of(changes: &[Change]) -> usize {
     let one = |change: &Change| match &change.change {
         Persist::Registration(stored) => SMALL + stored.parameters.len() + stored.links.len(),
         Persist::Values(stored) => SMALL + stored.records.iter().map(record_bytes).sum::<usize>(),
+        Persist::Session(stored) => SMALL + stored.export.expose().len(),
         Persist::Profile { id, links } => SMALL + id.len() + links.len(),
         Persist::Send(stored) => {
             SMALL + stored.sent.records.iter().map(record_bytes).sum::<usize>()
@@ -164,6 +165,7 @@ fn bytes_of(changes: &[Change]) -> usize {
         | Persist::RemoveOperation(_)
         | Persist::RemoveSends { .. }
         | Persist::RemoveProfile { .. }
+        | Persist::RemoveSession { .. }
         | Persist::AwakeTime(_) => SMALL,
     };
     changes.iter().map(one).sum()

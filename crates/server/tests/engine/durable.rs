@@ -140,7 +140,9 @@ pub fn restart(world: &World, durable: u64) -> World {
             Persist::Profile { id, links } => next.shard.restore_profile(id, links),
             Persist::RemoveWish { .. }
             | Persist::RemoveSends { .. }
-            | Persist::RemoveProfile { .. } => {}
+            | Persist::RemoveProfile { .. }
+            | Persist::Session(_)
+            | Persist::RemoveSession { .. } => {}
         }
     }
     for stored in registrations.values() {

@@ -15,6 +15,7 @@ mod profile;
 mod queue;
 mod random;
 mod registration;
+mod secure;
 mod send;
 mod shards;
 mod trace;

@@ -97,6 +97,8 @@ pub struct World {
     pub now: Instant,
     pub dice: Dice,
     pub sent: Vec<Sent>,
+    /// What the `coaps` socket sent.
+    pub records: Vec<Sent>,
     pub persisted: Vec<(u64, Persist)>,
     pub events: Vec<(String, EventKind)>,
     pub replies: Vec<(u64, Reply)>,
@@ -142,6 +144,7 @@ impl World {
             shard: Shard::new(config),
             now: Instant::from_secs(1000),
             sent: Vec::new(),
+            records: Vec::new(),
             persisted: Vec::new(),
             events: Vec::new(),
             replies: Vec::new(),
@@ -156,10 +159,16 @@ impl World {
         let mut outputs = self.shard.handle(self.now, input, &mut self.dice);
         while let Some(output) = outputs.next() {
             match output {
-                Output::Transmit { to, bytes, .. } => self.sent.push(Sent {
-                    to,
-                    bytes: bytes.to_vec(),
-                }),
+                Output::Transmit { socket, to, bytes } => {
+                    let queue = match socket {
+                        Socket::Coap => &mut self.sent,
+                        Socket::Coaps => &mut self.records,
+                    };
+                    queue.push(Sent {
+                        to,
+                        bytes: bytes.to_vec(),
+                    });
+                }
                 Output::Persist { sequence, change } => self.persisted.push((sequence, change)),
                 Output::Event { endpoint, kind, .. } => self.events.push((endpoint, kind)),
                 Output::Reply { id, reply } => self.replies.push((id, reply)),
@@ -188,6 +197,12 @@ impl World {
             bytes,
         });
         self.sent.drain(before..).collect()
+    }
+
+    /// Takes the records that were sent to an address.
+    pub fn records_to(&mut self, address: SocketAddr) -> Vec<Vec<u8>> {
+        let all = self.records.extract_if(.., |record| record.to == address);
+        all.map(|record| record.bytes).collect()
     }
 
     /// A datagram arrives that is answered by exactly one other.

@@ -110,7 +110,10 @@ impl Store {
                 self.operations.remove(&id);
             }
             // No device of the pair names a profile.
-            Persist::Profile { .. } | Persist::RemoveProfile { .. } => {}
+            Persist::Profile { .. }
+            | Persist::RemoveProfile { .. }
+            | Persist::Session(_)
+            | Persist::RemoveSession { .. } => {}
             Persist::Send(new) => self.sends.push(new),
             Persist::RemoveSends { endpoint, through } => self
                 .sends

@@ -9,12 +9,13 @@
 //!
 //! So a session that takes the place of another (resumed, or a new handshake) goes on with the
 //! registration (Core 1.2.1 §6.2.2); of older versions a device must register anew, and may. A
-//! Register with a name that has credentials is refused without security, so that nobody can take
-//! a secured name over that way.
+//! Register with a name that has credentials, or that is registered over DTLS, is refused without
+//! security, so that nobody can take a secured name over that way.
 
 use std::borrow::Cow;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use dunlin_coap::{Instant, Rng};
 use dunlin_dtls::SessionId;
 
 use super::super::interface::Refusal;
@@ -23,10 +24,17 @@ use super::Shard;
 use crate::access::{Evidence, Security};
 use crate::peer::Peer;
 
+/// The address of a device that was not heard since its session could not be restored.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 impl Shard {
     /// What was proven in a session; `None` when there is no such session.
-    fn evidence(&self, _session: SessionId) -> Option<Evidence<'_>> {
-        None
+    fn evidence(&self, session: SessionId) -> Option<Evidence<'_>> {
+        let secure = self.secure.as_ref()?;
+        Some(Evidence {
+            credential: secure.server.tag(session)?,
+            certified: secure.certified.get(&session).map(|name| &**name),
+        })
     }
 
     /// Where a registration of a peer is; `None` when its session has ended.
@@ -48,7 +56,7 @@ impl Shard {
         let Peer::Dtls(session) = peer else {
             // Without security there is no identity that could stand for the name.
             let given = given.ok_or(Refusal::NoEndpoint)?;
-            return if access.is_secured(given) {
+            return if access.is_secured(given) || self.config.directory.is_secure(given) {
                 Err(Refusal::Secured)
             } else {
                 Ok(Cow::Borrowed(given))
@@ -81,12 +89,65 @@ impl Shard {
         }
     }
 
+    /// The registration of a session that has none yet: one by another session that it may speak
+    /// for, which it goes on with from now on. None when what was proven stands for many names.
+    pub(in super::super) fn take_over(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        rng: &mut dyn Rng,
+    ) -> Option<u32> {
+        let evidence = self.evidence(session)?;
+        let name = self.config.access.endpoint(evidence)?;
+        let slot = self.registry.find(&name)?;
+        let place = Place::Dtls(session, evidence.credential);
+        // One without security may be anybody's.
+        self.registry.get(slot)?.credential()?;
+        self.go_to(now, slot, place, rng);
+        let epoch = self.config.directory.epoch(&name, self.config.index)?;
+        self.persist_registration(now, slot, epoch);
+        Some(slot)
+    }
+
+    /// A registration is at another place from now on.
+    pub(in super::super) fn go_to(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        place: Place,
+        rng: &mut dyn Rng,
+    ) {
+        let Some(before) = self.registry.get(slot).map(|found| found.peer()) else {
+            return;
+        };
+        self.counters.address_changes += 1;
+        self.registry.set_place(slot, place);
+        let Some(peer) = self.registry.get(slot).map(|found| found.peer()) else {
+            return;
+        };
+        let name = self.registry.name(slot);
+        if peer.is_secure() && !before.is_secure() {
+            self.config.directory.secure(name, self.config.index);
+        }
+        self.queue.trace.follow(name, peer);
+        self.follow(slot, peer);
+        self.left(now, before, rng);
+    }
+
     /// The address at which a device was heard last.
     pub(in super::super) fn address_of(&self, slot: u32) -> SocketAddr {
         let registration = self.registry.get(slot);
         match registration.map(|registration| registration.peer()) {
             Some(Peer::Udp(address)) => address,
-            Some(Peer::Dtls(_)) | None => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            Some(Peer::Dtls(session)) => self
+                .secure
+                .as_ref()
+                .and_then(|secure| {
+                    let last = || secure.left.get(&session).copied();
+                    secure.server.address(session).or_else(last)
+                })
+                .unwrap_or(NOWHERE),
+            None => NOWHERE,
         }
     }
 
