@@ -165,7 +165,9 @@ impl Pair {
                     ..
                 } => ServerEvent::Unproven(session, from, sequence),
                 ServerOutput::Reserve { session } => ServerEvent::Reserve(session),
-                ServerOutput::Closed { session, reason } => ServerEvent::Closed(session, reason),
+                ServerOutput::Closed {
+                    session, reason, ..
+                } => ServerEvent::Closed(session, reason),
                 ServerOutput::Foreign { .. } => ServerEvent::Foreign,
             };
             self.server_events.push(event);
