@@ -23,7 +23,7 @@ use super::progress::Progress;
 pub use super::said::Facts;
 use super::said::{
     DEFERRED_BY_USER, DOWNLOADED, DOWNLOADING, IDLE, INITIAL, SUCCESS, Said, UPDATING, is_passing,
-    version,
+    is_refused, version,
 };
 use super::{FirmwareStatus, Method, Stage, result_text, state_text};
 use crate::api::{OperateError, Outcome};
@@ -39,7 +39,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(24 * 3600);
 /// Before a device that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How long a device may take before it begins to download.
+/// Before it begins to download.
 const BEGIN: Duration = Duration::from_secs(120);
 /// How long a download may stand still.
 const STALL: Duration = Duration::from_secs(3600);
@@ -170,6 +170,7 @@ pub struct Job {
     /// Registration that was seen last while it installs.
     seen: Option<String>,
     progress: Progress,
+    begun_again: bool,
     /// It did not answer, and is being asked again.
     troubled: bool,
     /// Why it is going to fail.
@@ -196,6 +197,7 @@ impl Job {
             poll_gap: TICK,
             seen: stored.registration.clone(),
             progress: Progress::from(stored.status.sent),
+            begun_again: false,
             troubled: false,
             refused: None,
             stored,
@@ -287,11 +289,6 @@ impl Job {
         true
     }
 
-    /// Ends the job for a reason of the server's own.
-    pub fn give_up(&mut self, unix: f64, why: String) {
-        self.fail(unix, why);
-    }
-
     /// Takes what came of the latest [`Ask`]. `unix` is the time in Unix seconds.
     pub fn told(&mut self, now: Instant, unix: f64, told: Told) {
         let unknown = OperateError::UnknownEndpoint;
@@ -333,6 +330,9 @@ impl Job {
             },
             (Step::Uri, Told::Answer(answer)) => match answer {
                 Ok(_) => self.download(now, Stage::Pulling),
+                Err(error) if self.begun_again && is_refused(&error) => {
+                    self.download(now, Stage::Pulling);
+                }
                 Err(error) => self.explain(now, format!("the device refused the address: {error}")),
             },
             (Step::Block, Told::Block(Ok(answer))) => self.block_answered(now, &answer),
@@ -371,6 +371,7 @@ impl Job {
             error,
             OperateError::Timeout | OperateError::Reset | OperateError::RegistrationEnded
         );
+        self.begun_again |= self.step == Step::Uri;
         match self.step {
             // It may have begun to install before it answered; if not, it is told again.
             Step::Execute if may_have_arrived => {
@@ -533,6 +534,7 @@ impl Job {
         }
         let resumed = core::mem::take(&mut self.resumed);
         let going_on = self.sender.range().start > 0;
+        let is_refused = answer.code == Code::METHOD_NOT_ALLOWED;
         // Some acknowledge without Block1.
         let block = match answer.code.is_success() {
             true => answer.block.or(asked),
@@ -540,6 +542,7 @@ impl Job {
         };
         match self.sender.on_answer(answer.code, block) {
             Block1Sent::Next => {
+                self.begun_again |= going_on && self.sender.range().start == 0;
                 self.stored.status.sent = self.sender.range().start as u64;
                 if let Some(block) = self.sender.block() {
                     self.stored.block_size = block.size.bytes();
@@ -553,6 +556,10 @@ impl Job {
             }
             // It has forgotten the blocks of before the restart in its own way.
             Block1Sent::Done if resumed && going_on => self.step = Step::Reset,
+            // It has restarted with a whole image, this one most likely; it is taken back, once.
+            Block1Sent::Done if is_refused && core::mem::take(&mut self.begun_again) => {
+                self.step = Step::Reset;
+            }
             Block1Sent::Done => {
                 let code = answer.code;
                 let colon = if answer.diagnostic.is_empty() {
@@ -779,7 +786,8 @@ impl Job {
         text.clone_into(&mut self.stored.status.text);
     }
 
-    fn fail(&mut self, unix: f64, text: String) {
+    /// Ends the job for this reason, which may be the server's own.
+    pub fn fail(&mut self, unix: f64, text: String) {
         self.end(unix, Stage::Failed, text);
     }
 

@@ -97,3 +97,8 @@ pub(super) fn is_passing(error: &OperateError) -> bool {
         _ => false,
     }
 }
+
+/// Whether the device is in a state in which it does not take that.
+pub(super) fn is_refused(error: &OperateError) -> bool {
+    matches!(error, OperateError::Device { code, .. } if *code == Code::METHOD_NOT_ALLOWED)
+}

@@ -438,7 +438,7 @@ impl Run {
     ) {
         let mut job = Job::new(self.now(), stored, is_there);
         if let Err(error) = self.load().await {
-            job.give_up(unix_time(), format!("the image cannot be read: {error}"));
+            job.fail(unix_time(), format!("the image cannot be read: {error}"));
         }
         loop {
             self.report(&job).await;

@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dunlin_client::objects::{Device as DeviceObject, Temperature, text};
+use dunlin_client::objects::{Device as DeviceObject, Firmware, Temperature, text};
 use dunlin_client::{
     Arguments, Client, Config, Event, Instances, Instant, Multiple, Rng, Single, Version, object,
     objects,
 };
 use dunlin_lwm2m::definition::{ObjectDefinition, Operations, ResourceDefinition, ResourceType};
 use dunlin_lwm2m::{DataType, ObjectVersion};
+
+use crate::flash::Flash;
 
 /// The object in which everything can be done, and its executions are counted.
 pub(crate) const BENCH_ID: u16 = 33_001;
@@ -87,12 +89,14 @@ object! {
 
 pub(crate) struct Things {
     pub device: Single<DeviceObject>,
+    pub firmware: Firmware<Flash>,
     pub temperature: Instances<Temperature, 2>,
     pub bench: Instances<Bench, 3>,
 }
 
 objects!(Things {
     device,
+    firmware,
     temperature,
     bench
 });
@@ -105,6 +109,8 @@ pub(crate) struct Device {
     pub name: String,
     pub lifetime: u32,
     pub config: Config,
+    /// Survives restarts.
+    pub flash: Flash,
     pub engine: Box<Engine>,
     pub events: Vec<(Instant, Event)>,
     /// Grows with each restart: outputs of the life before are void.
@@ -125,9 +131,11 @@ impl Device {
             confirmable_notifications: true,
             ..Config::new(&name)
         };
+        let flash = Flash::default();
         Self {
             host: SocketAddr::from(([198, 51, 100, 1], 1000 + index)),
-            engine: engine(&config, 300, rng),
+            engine: engine(&config, 300, &flash, rng),
+            flash,
             name,
             lifetime: 300,
             config,
@@ -141,7 +149,7 @@ impl Device {
 
     /// The power fails, for so long.
     pub(crate) fn restart(&mut self, now: Instant, off: Duration, rng: &mut dyn Rng) {
-        self.engine = engine(&self.config, self.lifetime, rng);
+        self.engine = engine(&self.config, self.lifetime, &self.flash, rng);
         self.life += 1;
         self.boots_at = Some(now + off);
     }
@@ -167,13 +175,14 @@ impl Device {
     }
 }
 
-fn engine(config: &Config, lifetime: u32, rng: &mut dyn Rng) -> Box<Engine> {
+fn engine(config: &Config, lifetime: u32, flash: &Flash, rng: &mut dyn Rng) -> Box<Engine> {
     let device = DeviceObject {
         manufacturer: text("Dunlin"),
         ..DeviceObject::default()
     };
     let things = Things {
         device: Single::new(device),
+        firmware: Firmware::new(flash.clone()),
         temperature: Instances::new().with(0, Temperature::new(0.0)),
         bench: Instances::new().with(0, Bench::default()),
     };

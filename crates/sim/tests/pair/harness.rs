@@ -15,6 +15,7 @@ use dunlin_lwm2m::{ObjectVersion, Path};
 use dunlin_server::Socket;
 use dunlin_server::api::EventKind;
 use dunlin_server::directory::Directory;
+use dunlin_server::files::Files;
 use dunlin_server::shard::{
     Command, Input, Limits, ObjectTypes, Output, Persist, Reply, Shard, ShardConfig,
 };
@@ -105,6 +106,8 @@ pub(crate) struct Pair {
     pub server: SocketAddr,
     pub shard_count: u16,
     pub directory: Arc<Directory>,
+    /// On offer; none after a crash.
+    pub files: Arc<Files>,
     /// Empty while the server is dead.
     shards: Vec<Shard>,
     restarts_at: Option<Instant>,
@@ -155,6 +158,7 @@ impl Pair {
             server: "192.0.2.1:5683".parse().unwrap(),
             shard_count,
             directory: Arc::new(Directory::new(shard_count, seed)),
+            files: Arc::default(),
             shards: Vec::new(),
             restarts_at: None,
             server_life: 0,
@@ -249,6 +253,7 @@ impl Pair {
     fn start_server(&mut self) {
         let directory = Arc::new(Directory::new(self.shard_count, self.rng.next_u64()));
         self.directory = directory.clone();
+        self.files = Arc::default();
         let limits = Limits {
             registrations: 1000,
             exchanges: 32,
@@ -264,6 +269,7 @@ impl Pair {
                 unix_origin: ORIGIN,
                 durable: true,
                 models: Arc::new(Types),
+                files: self.files.clone(),
                 ..ShardConfig::single(directory.clone())
             })
         });
@@ -334,6 +340,11 @@ impl Pair {
                 );
             }
         }
+    }
+
+    /// Grows with each crash of the server.
+    pub(crate) fn life(&self) -> u32 {
+        self.server_life
     }
 
     pub(crate) fn is_up(&self) -> bool {

@@ -5,11 +5,13 @@
 
 mod control;
 mod device;
+mod flash;
 mod harness;
 mod store;
 
 mod blocks;
 mod device_restart;
+mod firmware;
 mod life;
 mod observation;
 mod operations;
