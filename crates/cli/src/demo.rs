@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dunlin_client::{Client, Config, Event, Input, Instant, Output, RegistrationState, Version};
+use dunlin_client::objects::Security;
+use dunlin_client::secure::{SecureClient, Settings};
+use dunlin_client::{
+    Client, Config, Event, FixedKeys, Input, Instant, Output, RegistrationState, Version,
+};
 use dunlin_lwm2m::Path;
 use dunlin_net::OsRng;
 
@@ -30,7 +34,13 @@ const STACK: usize = 512 * 1024;
 /// How long de-registering may take at the end.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
-type Demo = Client<Objects, 1, 16, 16, 4096, 1152>;
+/// Identities of 32 bytes, keys of 16.
+type Keys = FixedKeys<32, 0, 16>;
+
+type Demo = SecureClient<Client<Objects, 1, 16, 16, 4096, 1152, 512, Keys>>;
+
+/// A pre-shared key.
+pub(crate) type Key = [u8; 16];
 
 /// Running demo devices; they end when this is dropped.
 #[derive(Debug, Default)]
@@ -57,8 +67,14 @@ impl Drop for DemoDevices {
     }
 }
 
-/// Starts devices `demo-1` to `demo-N` towards a server.
-pub(crate) fn spawn(count: u16, server: SocketAddr) -> io::Result<DemoDevices> {
+/// The name of a device, which is its PSK identity as well.
+pub(crate) fn name(number: u16) -> String {
+    format!("demo-{number}")
+}
+
+/// Starts devices `demo-1` to `demo-N` towards a server: over DTLS where there is a key for each,
+/// else without security.
+pub(crate) fn spawn(count: u16, server: SocketAddr, keys: &[Key]) -> io::Result<DemoDevices> {
     let server = reachable(server);
     let mut devices = DemoDevices {
         stop: Arc::new(AtomicBool::new(false)),
@@ -72,10 +88,11 @@ pub(crate) fn spawn(count: u16, server: SocketAddr) -> io::Result<DemoDevices> {
         };
         let socket = UdpSocket::bind((local, 0))?;
         let stop = Arc::clone(&devices.stop);
+        let key = keys.get(usize::from(number) - 1).copied();
         let thread = std::thread::Builder::new()
             .name(format!("demo-{number}"))
             .stack_size(STACK)
-            .spawn(move || run(number, server, &socket, &stop))?;
+            .spawn(move || run(number, server, key, &socket, &stop))?;
         devices.threads.push(thread);
     }
     Ok(devices)
@@ -91,10 +108,19 @@ fn reachable(server: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, server.port())
 }
 
-fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
+/// The account of a device at the server.
+fn account(name: &str, server: SocketAddr, key: Option<Key>) -> Security<Keys> {
+    let account = match key {
+        Some(key) => Security::psk(&format!("coaps://{server}"), name.as_bytes(), &key),
+        None => Security::no_sec(&format!("coap://{server}")),
+    };
+    account.expect("the name of a demo device, a key and the literal of an address fit")
+}
+
+fn run(number: u16, server: SocketAddr, key: Option<Key>, socket: &UdpSocket, stop: &AtomicBool) {
     let clock = Clock::new();
     let mut dice = OsRng::new();
-    let name = format!("demo-{number}");
+    let name = name(number);
     let config = Config {
         // Each version in turn.
         version: match number % 3 {
@@ -104,12 +130,15 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
         },
         ..Config::new(&name)
     };
-    let mut client: Box<Demo> = Box::new(Client::new(
-        config,
-        Objects::new(&name, Flash::in_memory()),
-        &mut dice,
+    let mut secure: Box<Demo> = Box::new(SecureClient::new(
+        Client::new(config, Objects::new(&name, Flash::in_memory()), &mut dice),
+        (),
+        Settings::default(),
     ));
+    let client = secure.client_mut();
     client.server_mut().lifetime = LIFETIME;
+    // The first account is there.
+    let _ = client.provision(1, account(&name, server, key));
     client.server_mut().mute_send = Some(false);
     client.connect(clock.now(), server);
     let mut next_tick = clock.now();
@@ -120,11 +149,11 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
     loop {
         let now = clock.now();
         if leave_by.is_none() && stop.load(Ordering::Relaxed) {
-            client.deregister();
+            secure.client_mut().deregister();
             leave_by = Some(now + LEAVE_WITHIN);
         }
         let is_gone = matches!(
-            client.state(),
+            secure.client().state(),
             RegistrationState::Idle | RegistrationState::Failed
         );
         if leave_by.is_some_and(|leave_by| is_gone || now >= leave_by) {
@@ -132,11 +161,11 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
         }
         if now >= next_tick {
             next_tick = now + TICK;
-            move_values(client.objects_mut(), f64::from(number), now);
+            move_values(secure.client_mut().objects_mut(), f64::from(number), now);
             if next_send.is_some_and(|next_send| now >= next_send) {
                 next_send = Some(now + SEND_EVERY);
                 // A server of 1.0, or one that mutes the device, gets none.
-                if let Err(error) = client.send(now, SERVER, &REPORTED, true) {
+                if let Err(error) = secure.client_mut().send(now, SERVER, &REPORTED, true) {
                     tracing::debug!(device = name, %error);
                 }
             }
@@ -149,7 +178,7 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
             None => Input::Timer,
         };
         let (mut reboot, mut restart, mut registered) = (false, false, false);
-        let mut outputs = client.handle(now, &mut dice, input);
+        let mut outputs = secure.handle(now, &mut dice, input);
         while let Some(output) = outputs.next() {
             match output {
                 // A datagram that is not sent is repeated like a lost one.
@@ -159,22 +188,26 @@ fn run(number: u16, server: SocketAddr, socket: &UdpSocket, stop: &AtomicBool) {
                 Output::Event(event) => {
                     tracing::debug!(device = name, ?event);
                     reboot |= matches!(event, Event::Reboot | Event::FactoryReset);
-                    restart |= matches!(event, Event::RegistrationFailed { retry_at: None, .. });
+                    restart |= matches!(
+                        event,
+                        Event::RegistrationFailed { retry_at: None, .. }
+                            | Event::ConnectionFailed { retry_at: None, .. }
+                    );
                     registered |= matches!(event, Event::Registered { .. });
                 }
             }
         }
         if registered {
             next_send.get_or_insert(now + TICK);
-            client.objects_mut().registered();
+            secure.client_mut().objects_mut().registered();
         }
         if reboot {
-            client.objects_mut().reboot();
+            secure.client_mut().objects_mut().reboot();
         }
         if reboot || restart {
-            client.connect(now, server);
+            secure.client_mut().connect(now, server);
         }
-        let next = client
+        let next = secure
             .next_timeout()
             .map_or(next_tick, |timeout| timeout.min(next_tick));
         let wait = next.saturating_since(clock.now()).min(SLICE);
@@ -233,7 +266,7 @@ mod tests {
         server
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
-        let devices = spawn(4, server.local_addr().unwrap()).unwrap();
+        let devices = spawn(4, server.local_addr().unwrap(), &[]).unwrap();
         let mut registers = BTreeMap::new();
         let mut buffer = [0; 2048];
         while registers.len() < 4 {

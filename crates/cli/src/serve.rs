@@ -10,8 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use dunlin_coap::Rng;
 use dunlin_lwm2m::Models;
-use dunlin_server::credentials::{CredentialsConfig, IdentityFrom};
+use dunlin_net::OsRng;
+use dunlin_server::credentials::{
+    CredentialService, CredentialsConfig, IdentityFrom, Material, NewCredential, Secret,
+};
 use dunlin_server::firmware::FirmwareConfig;
 use dunlin_server::shard::Limits;
 use dunlin_server::{Server, ServerConfig};
@@ -26,7 +30,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Start so many demo devices that talk to the server over real sockets
+    /// Start so many demo devices that talk to the server over real sockets: without security, or
+    /// with --no-coap over DTLS with keys that they are given
     #[arg(long, value_name = "N", default_value_t = 0)]
     demo: u16,
     /// Folder for registrations, observation wishes and last known values; made if it is missing
@@ -88,12 +93,6 @@ Examples:
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let listen = args.listen.resolve()?;
-    if args.demo > 0 && listen.coap.is_none() {
-        bail!(
-            "--demo: the demo devices register without security, and the server does not listen for \
-             that; add --coap 127.0.0.1:5683"
-        );
-    }
     if !args.http.ip().to_canonical().is_loopback() && !args.insecure_http {
         bail!(
             "--http {}: others could reach this address, and there is no login and no TLS yet. \
@@ -186,7 +185,10 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
     };
     let mut demo = demo::DemoDevices::default();
     if let Some(coap) = listen.coap {
-        demo = demo::spawn(args.demo, coap).context("starting the demo devices")?;
+        demo = demo::spawn(args.demo, coap, &[]).context("starting the demo devices")?;
+    } else if let Some(coaps) = listen.coaps {
+        let keys = demo_keys(server.control().credentials(), args.demo)?;
+        demo = demo::spawn(args.demo, coaps, &keys).context("starting the demo devices")?;
     }
     announce(args, listen, http_address);
 
@@ -217,6 +219,32 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
     .await?;
     let _ = tokio::time::timeout(LAST_ANSWERS, http).await;
     outcome
+}
+
+/// A key for each demo device, in the place of the one it had before.
+fn demo_keys(credentials: &CredentialService, count: u16) -> anyhow::Result<Vec<demo::Key>> {
+    let mut random = OsRng::new();
+    (1..=count)
+        .map(|number| {
+            let mut key = demo::Key::default();
+            random.fill(&mut key);
+            let name = demo::name(number);
+            let material = Material::Psk {
+                identity: Some(name.clone().into_bytes()),
+                key: Some(Secret::new(&key)),
+            };
+            let before = credentials.of_endpoint(&name).into_iter().next();
+            match before {
+                Some(before) => credentials.rotate(before.id, material),
+                None => credentials.create(NewCredential {
+                    endpoint: Some(name),
+                    material,
+                }),
+            }
+            .context("giving the demo devices keys")?;
+            Ok(key)
+        })
+        .collect()
 }
 
 async fn wait_for(mut stopped: watch::Receiver<bool>) {
