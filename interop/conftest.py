@@ -19,12 +19,38 @@ def pytest_sessionstart(session):
     shutil.rmtree(LOGS, ignore_errors=True)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--dtls-table", help="write what the DTLS tests found to this file")
+
+
 def pytest_sessionfinish(session):
     stop_all()
+    page = session.config.getoption("--dtls-table")
+    if page:
+        from support.dtls import Link
+        from support.dtls_table import TABLE
+
+        pathlib.Path(page).write_text(TABLE.text(Link))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when != "call":
+        return
+    arguments = item.callspec.params if hasattr(item, "callspec") else {}
+    from support.dtls_table import TABLE
+
+    if item.function.__name__ in ("test_matrix", "test_coap_tool"):
+        TABLE.matrix(arguments["peer"], arguments["link"], arguments["role"], report.passed)
+    for mark in item.iter_markers("feature"):
+        peer, role = (mark.kwargs.get(k) or arguments[k] for k in ("peer", "role"))
+        TABLE.feature(mark.args[0], peer, role, report.passed)
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "only(device=, server=): the test is about this maker's side")
+    config.addinivalue_line("markers", "feature(name, peer=, role=): a row of the table of DTLS peers")
     config.addinivalue_line("markers", "never(device=, server=): beyond what this maker's side can do")
 
 
@@ -120,3 +146,24 @@ def loop():
     running = Loop()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def dtls_keys(tmp_path_factory):
+    from support.dtls_keys import Keys
+
+    return Keys(tmp_path_factory.mktemp("dtls-keys"))
+
+
+@pytest.fixture
+def ends():
+    """Both sides of an association: stopped after the test."""
+    started = []
+
+    def start(end):
+        started.append(end)
+        return end
+
+    yield start
+    for end in reversed(started):
+        end.stop()

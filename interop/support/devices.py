@@ -14,9 +14,9 @@ class LeshanDevice:
     # 40 and 0 need not be announced; what is in its register message and works on Read
     formats = ("TLV", "SENML_JSON", "SENML_CBOR", "JSON", "TEXT", "CBOR")
 
-    def __init__(self, server, endpoint, lifetime=300, queue=False, firmware=False):
+    def __init__(self, server, endpoint, lifetime=300, queue=False, firmware=False, security=()):
         self.endpoint = endpoint
-        more = ["queue"] * queue + ["firmware"] * firmware
+        more = ["queue"] * queue + ["firmware"] * firmware + list(security)
         self.process = Process(
             "leshan-client", peers.java("PeerClient", server, endpoint, lifetime, peers.MODELS, *more)
         )
@@ -79,13 +79,14 @@ class DunlinDevice:
     name = "dunlin"
     formats = ("TLV", "SENML_JSON", "SENML_CBOR", "TEXT", "CBOR")
 
-    def __init__(self, server, endpoint, lifetime=None, queue=False):
+    def __init__(self, server, endpoint, lifetime=None, queue=False, security=()):
         self.endpoint = endpoint
         command = [peers.dunlin(), "device", "--server", server, "--endpoint", endpoint]
         if lifetime is not None:
             command += ["--lifetime", lifetime]
         if queue:
             command += ["--queue"]
+        command += security
         self.process = Process("dunlin-device", command)
 
     def wait_registered(self):

@@ -30,24 +30,49 @@ class DunlinServer:
     name = "dunlin"
     formats = ("TLV", "SENML_JSON", "SENML_CBOR", "JSON", "TEXT", "CBOR")
 
-    def __init__(self, coap=0, data=None):
+    def __init__(self, coap=0, data=None, keys=None):
+        """With keys it has those of `server`, and trusts certificates of the root."""
         self._folder = None
         if data is None:
             self._folder = tempfile.TemporaryDirectory(prefix="dunlin-interop-")
             data = self._folder.name
         self.data = pathlib.Path(data)
+        self.process = None
+        self._start(coap)
+        if keys:
+            own = {"key": keys.path("server.key.pem"), "certificates": keys.path("server.short.pem")}
+            answer = self.call("PUT", "/credentials/server", {name: path.read_text() for name, path in own.items()})
+            assert answer.status == 200, answer
+            root = keys.path("root.pem").read_text()
+            assert self.call("POST", "/credentials/trust", {"certificate": root}).status in (200, 201)
+            self.process.stop()
+            self._start(coap)  # its own key is read at its start
+
+    def _start(self, coap):
         self.process = Process(
             "dunlin-serve",
-            [peers.dunlin(), "serve", "--http", "127.0.0.1:0", "--coap", f"127.0.0.1:{coap}", "--data", data],
+            [peers.dunlin(), "serve", "--http", "127.0.0.1:0", "--coap", f"127.0.0.1:{coap}", "--data", self.data],
         )
         try:
             self.coap = self.process.wait_line(r"^CoAP\s+(coap://127\.0\.0\.1:\d+)")[1]
+            self.secure_port = int(self.process.wait_line(r"^CoAPS\s+coaps://127\.0\.0\.1:(\d+)")[1])
             self.http = self.process.wait_line(r"^Console\s+(http://127\.0\.0\.1:\d+)/")[1]
             wait_until(lambda: self._health() == "ok", 10, "/health")
         except BaseException:
             self.stop()
             raise
         self.port = int(self.coap.rsplit(":", 1)[1])
+
+    def accept(self, endpoint, mode, identity=b"", key=b"", public=None):
+        """Lets a device in: the endpoint with what it will prove."""
+        if mode == "x509":
+            return  # its name is in the certificate, and the root is trusted
+        credential = {
+            "psk": {"identityHex": identity.hex(), "key": key.hex()},
+            "rpk": {"publicKey": pathlib.Path(public).read_text()} if public else None,
+        }[mode]
+        response = self.call("POST", "/credentials", {"endpoint": endpoint, mode: credential})
+        assert response.status == 201, response
 
     def _health(self):
         try:
@@ -309,13 +334,28 @@ class LeshanServer:
     resource_instances = True
     active_cancel = True
 
-    def __init__(self):
+    def __init__(self, keys=None, cid=6):
+        """With keys also by coaps, on `secure_port`."""
         self.port = free_port()
         web = free_port()
         self.coap = f"coap://127.0.0.1:{self.port}"
         self.http = f"http://127.0.0.1:{web}"
-        self.process = Process("leshan-server", peers.java("PeerServer", self.port, web, peers.MODELS))
+        self.secure_port = free_port()
+        secure = []
+        if keys:
+            secure = [self.secure_port, f"cid={cid}", f"key={keys.path('server.key.pem')}",
+                      f"certificate={keys.path('server.short.pem')}", f"trust={keys.path('root.pem')}"]  # fmt: skip
+        self.process = Process("leshan-server", peers.java("PeerServer", self.port, web, peers.MODELS, *secure))
         self._ready("^ready$")
+
+    def accept(self, endpoint, mode, identity=b"", key=b"", public=None):
+        """Lets a device in: the endpoint with what it will prove."""
+        query = {"endpoint": endpoint}
+        if mode == "psk":
+            query |= {"identity": identity.hex(), "psk": key.hex()}
+        if mode == "rpk":
+            query |= {"public": public}
+        assert call("POST", self.http, "/api/security?" + urllib.parse.urlencode(query)).status == 204
 
     def _ready(self, pattern):
         try:

@@ -11,6 +11,9 @@ import java.util.concurrent.TimeUnit;
 
 import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.elements.util.SslContextUtil;
+import org.eclipse.californium.elements.util.StringUtil;
+import org.eclipse.californium.scandium.config.DtlsConfig;
 import org.eclipse.leshan.client.LeshanClient;
 import org.eclipse.leshan.client.LeshanClientBuilder;
 import org.eclipse.leshan.client.engine.DefaultRegistrationEngineFactory;
@@ -23,6 +26,7 @@ import org.eclipse.leshan.client.resource.ObjectsInitializer;
 import org.eclipse.leshan.client.resource.SimpleInstanceEnabler;
 import org.eclipse.leshan.client.send.ManualDataSender;
 import org.eclipse.leshan.client.servers.LwM2mServer;
+import org.eclipse.leshan.core.CertificateUsage;
 import org.eclipse.leshan.core.ResponseCode;
 import org.eclipse.leshan.core.model.LwM2mModel;
 import org.eclipse.leshan.core.model.ResourceModel;
@@ -41,12 +45,15 @@ import org.eclipse.leshan.core.response.ReadResponse;
 import org.eclipse.leshan.core.response.SendResponse;
 import org.eclipse.leshan.core.response.WriteResponse;
 import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointsProvider;
+import org.eclipse.leshan.transport.californium.client.endpoint.coap.CoapClientProtocolProvider;
+import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClientProtocolProvider;
 
 /**
  * A device made of Leshan's client library, driven by lines on stdin; what happens to it goes to stdout as JSON lines.
  *
  * <pre>
- * PeerClient SERVER_URI ENDPOINT LIFETIME MODELS_FOLDER [queue] [firmware]
+ * PeerClient SERVER_URI ENDPOINT LIFETIME MODELS_FOLDER [queue] [firmware]; with a coaps URI also cid=LENGTH and one of
+ *   psk-identity=HEX psk=HEX | key=PEM public=PEM server-public=PEM | key=PEM certificate=PEM server-certificate=PEM
  * set /3303/0/5700 21.5 | get /3303/0/5700 | update | stop (deregisters) | drop (leaves without a word)
  * send SENML_CBOR /3303/0/5700,/3/0/9 | collect /3303/0/5700 | flush SENML_JSON (sends what was collected)
  * </pre>
@@ -129,15 +136,39 @@ public final class PeerClient {
         return map;
     }
 
+    static final int SHORT_SERVER_ID = 123;
+
+    /** The Security object's instance for the server: what `coaps` needs comes as KEY=VALUE. */
+    static Security security(String uri, Map<String, String> options) throws Exception {
+        if (!uri.startsWith("coaps:"))
+            return Security.noSec(uri, SHORT_SERVER_ID);
+        if (options.containsKey("psk"))
+            return Security.psk(uri, SHORT_SERVER_ID, StringUtil.hex2ByteArray(options.get("psk-identity")),
+                    StringUtil.hex2ByteArray(options.get("psk")));
+        byte[] key = SslContextUtil.loadPrivateKey(options.get("key"), null, null, null).getEncoded();
+        if (options.containsKey("server-public"))
+            return Security.rpk(uri, SHORT_SERVER_ID,
+                    SslContextUtil.loadPublicKey(options.get("public"), null, null).getEncoded(), key,
+                    SslContextUtil.loadPublicKey(options.get("server-public"), null, null).getEncoded());
+        return Security.x509(uri, SHORT_SERVER_ID,
+                SslContextUtil.loadCertificateChain(options.get("certificate"), null, null)[0].getEncoded(), key,
+                SslContextUtil.loadCertificateChain(options.get("server-certificate"), null, null)[0].getEncoded(),
+                CertificateUsage.DOMAIN_ISSUER_CERTIFICATE.code);
+    }
+
     public static void main(String[] args) throws Exception {
+        Map<String, String> options = new HashMap<>();
+        for (String word : args)
+            if (word.indexOf('=') > 0)
+                options.put(word.substring(0, word.indexOf('=')), word.substring(word.indexOf('=') + 1));
         String uri = args[0];
         String endpoint = args[1];
         long lifetime = Long.parseLong(args[2]);
         LwM2mModel model = new StaticModel(Models.load(args[3]));
 
         ObjectsInitializer objects = new ObjectsInitializer(model);
-        objects.setInstancesForObject(0, Security.noSec(uri, 123));
-        objects.setInstancesForObject(1, new Server(123, lifetime, EnumSet.of(BindingMode.U), false, BindingMode.U));
+        objects.setInstancesForObject(0, security(uri, options));
+        objects.setInstancesForObject(1, new Server(SHORT_SERVER_ID, lifetime, EnumSet.of(BindingMode.U), false, BindingMode.U));
         objects.setInstancesForObject(3, new Recorded(0, values( //
                 0, "Interop", 1, "Leshan", 2, "345000123", 3, "1.0", //
                 6, list(1L, 5L), 7, list(3800L, 5000L), 8, list(125L, 900L), //
@@ -151,11 +182,14 @@ public final class PeerClient {
             objects.setInstancesForObject(5, new Firmware());
         java.util.List<org.eclipse.leshan.client.resource.LwM2mObjectEnabler> enablers = objects.createAll();
 
-        CaliforniumClientEndpointsProvider.Builder coap = new CaliforniumClientEndpointsProvider.Builder();
+        CaliforniumClientEndpointsProvider.Builder coap = new CaliforniumClientEndpointsProvider.Builder(
+                new CoapClientProtocolProvider(), new CoapsClientProtocolProvider());
         coap.setClientAddress(InetAddress.getByName("127.0.0.1"));
         Configuration config = coap.createDefaultConfiguration();
         config.set(CoapConfig.MAX_ACTIVE_PEERS, 10);
         config.set(CoapConfig.PROTOCOL_STAGE_THREAD_COUNT, 1);
+        if (options.containsKey("cid"))
+            config.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, Integer.valueOf(options.get("cid")));
         coap.setConfiguration(config);
 
         DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();

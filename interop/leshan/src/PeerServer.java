@@ -14,6 +14,9 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
+import org.eclipse.californium.elements.util.SslContextUtil;
+import org.eclipse.californium.elements.util.StringUtil;
+import org.eclipse.californium.scandium.config.DtlsConfig;
 import org.eclipse.leshan.core.link.Link;
 import org.eclipse.leshan.core.link.lwm2m.attributes.DefaultLwM2mAttributeParser;
 import org.eclipse.leshan.core.link.lwm2m.attributes.LwM2mAttributeSet;
@@ -57,7 +60,11 @@ import org.eclipse.leshan.server.registration.Registration;
 import org.eclipse.leshan.server.registration.RegistrationListener;
 import org.eclipse.leshan.server.registration.RegistrationUpdate;
 import org.eclipse.leshan.server.send.SendListener;
+import org.eclipse.leshan.servers.security.InMemorySecurityStore;
+import org.eclipse.leshan.servers.security.SecurityInfo;
 import org.eclipse.leshan.transport.californium.server.endpoint.CaliforniumServerEndpointsProvider;
+import org.eclipse.leshan.transport.californium.server.endpoint.coap.CoapServerProtocolProvider;
+import org.eclipse.leshan.transport.californium.server.endpoint.coaps.CoapsServerProtocolProvider;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -66,17 +73,34 @@ import com.sun.net.httpserver.HttpServer;
  * A management server made of Leshan's server library, with the part of the Leshan demo's REST that the tests use.
  *
  * <pre>
- * PeerServer COAP_PORT HTTP_PORT MODELS_FOLDER
+ * PeerServer COAP_PORT HTTP_PORT MODELS_FOLDER [COAPS_PORT cid=LENGTH key=PEM certificate=PEM trust=PEM]
  * </pre>
+ *
+ * Its own is POST /api/security?endpoint=NAME with identity=HEX and psk=HEX, or public=PEM, or neither (certificates).
  */
 public final class PeerServer {
     private final LeshanServer lwm2m;
     private final List<LinkedBlockingQueue<String>> listeners = new CopyOnWriteArrayList<>();
 
-    private PeerServer(int port, String models) {
-        CaliforniumServerEndpointsProvider.Builder coap = new CaliforniumServerEndpointsProvider.Builder();
-        coap.addEndpoint("coap://127.0.0.1:" + port);
+    private final InMemorySecurityStore security = new InMemorySecurityStore();
+
+    private PeerServer(String[] args) throws Exception {
+        CaliforniumServerEndpointsProvider.Builder coap = new CaliforniumServerEndpointsProvider.Builder(
+                new CoapServerProtocolProvider(), new CoapsServerProtocolProvider());
+        coap.addEndpoint("coap://127.0.0.1:" + args[0]);
+        String models = args[2];
         LeshanServerBuilder builder = new LeshanServerBuilder();
+        if (args.length > 3) {
+            Map<String, String> options = query(String.join("&", Arrays.asList(args).subList(4, args.length)));
+            coap.addEndpoint("coaps://127.0.0.1:" + args[3]);
+            coap.setConfiguration(config -> {
+                config.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, Integer.valueOf(options.get("cid")));
+            });
+            builder.setPrivateKey(SslContextUtil.loadPrivateKey(options.get("key"), null, null, null));
+            builder.setCertificateChain(SslContextUtil.loadCertificateChain(options.get("certificate"), null, null));
+            builder.setTrustedCertificates(SslContextUtil.loadTrustedCertificates(options.get("trust")));
+            builder.setSecurityStore(security);
+        }
         builder.setObjectModelProvider(new StaticModelProvider(Models.load(models)));
         builder.setEndpointsProviders(coap.build());
         lwm2m = builder.build();
@@ -191,6 +215,28 @@ public final class PeerServer {
                 all.put(eq < 0 ? part : part.substring(0, eq), eq < 0 ? null : part.substring(eq + 1));
             }
         return all;
+    }
+
+    private void security(HttpExchange http) throws IOException {
+        Map<String, String> query = query(http.getRequestURI().getQuery());
+        int status = 204;
+        try {
+            String endpoint = query.get("endpoint");
+            if (query.containsKey("psk"))
+                security.add(SecurityInfo.newPreSharedKeyInfo(endpoint,
+                        new String(StringUtil.hex2ByteArray(query.get("identity")), StandardCharsets.UTF_8),
+                        StringUtil.hex2ByteArray(query.get("psk"))));
+            else if (query.containsKey("public"))
+                security.add(SecurityInfo.newRawPublicKeyInfo(endpoint,
+                        SslContextUtil.loadPublicKey(query.get("public"), null, null)));
+            else
+                security.add(SecurityInfo.newX509CertInfo(endpoint));
+        } catch (Exception error) {
+            error.printStackTrace();
+            status = 400;
+        }
+        http.sendResponseHeaders(status, -1);
+        http.close();
     }
 
     private static ContentFormat format(Map<String, String> query) {
@@ -363,12 +409,13 @@ public final class PeerServer {
     }
 
     public static void main(String[] args) throws Exception {
-        PeerServer peer = new PeerServer(Integer.parseInt(args[0]), args[2]);
+        PeerServer peer = new PeerServer(args);
         peer.lwm2m.start();
         HttpServer http = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[1])), 0);
         http.setExecutor(Executors.newCachedThreadPool());
         http.createContext("/api/clients", peer::clients);
         http.createContext("/api/event", peer::events);
+        http.createContext("/api/security", peer::security);
         http.start();
         System.out.println("ready");
         System.out.flush();
