@@ -22,6 +22,8 @@ use serde_json::json;
 use crate::reads;
 use crate::uri::resolve;
 
+mod dtls;
+
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
     /// Devices in each storm
@@ -30,9 +32,33 @@ pub(crate) struct BenchArgs {
     /// Rounds; the median counts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
+    /// What to measure
+    #[arg(long, value_enum, default_value_t = Part::All)]
+    part: Part,
+    /// Idle DTLS sessions whose memory is measured
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    dtls_sessions: u32,
+    /// Somebody else's DTLS to measure in the same run: a program that is given numbers of sessions,
+    /// handshakes and records and prints the same figures (`tools/dtls-bench/run` brings two)
+    #[arg(long, value_name = "NAME=PROGRAM", value_parser = dtls::peer)]
+    dtls_peer: Vec<(String, String)>,
+    /// Measure DTLS in this process and print the figures as lines
+    #[arg(long, hide = true)]
+    dtls_contestant: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Which part of the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// All
+    All,
+    /// Registrations, updates and reads over CoAP
+    Coap,
+    /// DTLS in memory: handshakes, records, idle sessions
+    Dtls,
 }
 
 /// A child process that serves CoAP; it ends with this value.
@@ -108,10 +134,21 @@ fn median(values: &[f64]) -> f64 {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    let folder = own_folder(&std::env::temp_dir())?;
-    let result = measure(args, &folder);
-    let _ = fs::remove_dir_all(&folder);
-    result
+    if args.dtls_contestant {
+        return dtls::contestant(args.dtls_sessions);
+    }
+    if args.part != Part::Dtls {
+        let folder = own_folder(&std::env::temp_dir())?;
+        let result = measure(args, &folder);
+        let _ = fs::remove_dir_all(&folder);
+        result?;
+    }
+    if args.part != Part::Coap {
+        // Children inherit the CPU.
+        pin_to_cpu(available_cpus()[0])?;
+        dtls::measure(&args.dtls_peer, args.dtls_sessions, args.rounds, args.json)?;
+    }
+    Ok(())
 }
 
 /// A new folder for this user alone, with a name nobody can foresee: in a folder that all may write

@@ -1,6 +1,7 @@
 //! Which CPUs this process may use, and pinning a thread to one.
 
 use std::io;
+use std::time::Duration;
 
 /// Numbers of the CPUs this process may use, ascending; at least one.
 pub fn available_cpus() -> Vec<usize> {
@@ -45,6 +46,20 @@ pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// The CPU time that the calling thread has taken so far.
+pub fn thread_cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    #[allow(unsafe_code)]
+    // SAFETY: `time` is a local timespec; the clock exists on every Linux, so it is filled in.
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time);
+    }
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn empty() -> libc::cpu_set_t {

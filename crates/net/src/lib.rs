@@ -16,7 +16,7 @@ mod waker;
 
 pub use batch::{BATCH, MAX_RECEIVED, ReceiveBatch, SendBatch};
 pub use clock::{Clock, unix_time};
-pub use cpu::{available_cpus, pin_to_cpu};
+pub use cpu::{available_cpus, pin_to_cpu, thread_cpu_time};
 pub use drive::{Outgoing, Service, SocketCounters, drive};
 pub use echo::EchoServer;
 pub use random::OsRng;

@@ -1,5 +1,5 @@
-//! sim
+//! Network emulation, virtual time, load, and what DTLS costs.
 
-pub mod storm;
-
+pub mod dtls;
 pub mod netem;
+pub mod storm;
