@@ -3,6 +3,7 @@
 mod alerts;
 mod bench;
 mod client;
+mod device;
 mod epochs;
 mod fragments;
 mod hellos;
@@ -10,3 +11,4 @@ mod identities;
 mod order;
 mod records;
 mod resumption;
+mod server_hellos;
