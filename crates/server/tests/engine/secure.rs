@@ -1,12 +1,15 @@
 //! Devices that register over DTLS, and shards that know them.
 
+#[path = "../../../dtls/tests/support/pki.rs"]
+mod pki;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use dunlin_coap::{Code, Message, OptionNumber, Type};
+use dunlin_coap::{Code, Instant, Message, OptionNumber, Type};
 use dunlin_dtls::{
-    Client, ClientConfig, ClientCredentials, ClientInput, ClientOutput, Reason, Secret,
-    ServerConfig,
+    Alert, Client, ClientConfig, ClientCredentials, ClientInput, ClientOutput, Reason, Secret,
+    ServerConfig, ServerKey, ServerVerifier,
 };
 use dunlin_lwm2m::Path;
 use dunlin_server::Socket;
@@ -42,8 +45,21 @@ fn key_of(endpoint: &str) -> Secret {
     Secret::new(format!("the key of {endpoint}").as_bytes())
 }
 
+/// The certificate of the server, with the key that devices of raw public keys know.
+fn own() -> pki::Issued {
+    pki::Wanted::leaf("server").key(77).self_signed()
+}
+
 fn serve_dtls(world: &mut World, shard: u16) {
-    let mut config = ServerConfig::default();
+    let own = own();
+    let mut config = ServerConfig {
+        key: Some(ServerKey {
+            pair: own.key_pair().clone(),
+            chain: vec![own.der.clone().into()],
+            raw_public_key: true,
+        }),
+        ..ServerConfig::default()
+    };
     if let Some(format) = &mut config.connection_id {
         format.prefix = cid_prefix(0, shard).to_vec();
         format.length = CID_PREFIX + 7;
@@ -204,6 +220,21 @@ impl Device {
 
     fn number(&self) -> u16 {
         self.peer.address.port() - 50_000
+    }
+}
+
+/// Knows the server by what it shows.
+struct Own;
+
+impl ServerVerifier for Own {
+    fn raw_public_key(&self, spki: &[u8]) -> Result<(), Alert> {
+        let fits = spki == own().key_pair().public_key();
+        fits.then_some(()).ok_or(Alert::BAD_CERTIFICATE)
+    }
+
+    fn certificate(&self, chain: &[&[u8]], _: Instant) -> Result<(), Alert> {
+        let fits = chain.first().is_some_and(|leaf| **leaf == *own().der);
+        fits.then_some(()).ok_or(Alert::UNKNOWN_CA)
     }
 }
 
@@ -586,16 +617,53 @@ fn numbers(records: &[Vec<u8>]) -> Vec<[u8; 8]> {
         .collect()
 }
 
+/// One device of each kind, and the credentials for it.
+fn kinds() -> Vec<(Device, CredentialService)> {
+    let psk = (Device::new(1), credentials(1));
+    let leaf = pki::Wanted::leaf("dev-1").key(5).self_signed();
+    let key = leaf.key_pair();
+    let (der, spki) = (leaf.der.to_vec(), key.public_key().to_vec());
+    let with = |credentials, material| {
+        let service = self::credentials(0);
+        let endpoint = Some("dev-1".to_owned());
+        let created = service.create(NewCredential { endpoint, material });
+        created.expect("taken");
+        let mut device = Device::new(1);
+        device.client = Client::new(ClientConfig::new(credentials));
+        (device, service)
+    };
+    let raw = ClientCredentials::RawPublicKey {
+        key: key.clone(),
+        verifier: Box::new(Own),
+    };
+    let certificate = ClientCredentials::Certificate {
+        chain: vec![der.clone().into()],
+        key: key.clone(),
+        verifier: Box::new(Own),
+    };
+    vec![
+        psk,
+        with(raw, Material::RawPublicKey { spki }),
+        with(certificate, Material::Certificate { certificate: der }),
+    ]
+}
+
 #[test]
-fn after_a_crash_a_session_goes_on_and_old_records_are_refused() {
-    let service = credentials(1);
-    let mut world = world(&service);
-    let mut device = Device::up(1, &mut world);
+fn after_a_crash_sessions_go_on_and_old_records_are_refused() {
+    for (device, service) in kinds() {
+        goes_on_after_crashes(device, &service);
+    }
+}
+
+fn goes_on_after_crashes(mut device: Device, service: &CredentialService) {
+    let mut world = world(service);
+    device.connect(&mut world);
+    assert_eq!(device.register(&mut world), Code::CREATED);
     for _ in 0..3 {
         assert_eq!(device.update(&mut world), Code::CHANGED);
     }
     for life in 1..4 {
-        world = restarted(&world, &service);
+        world = restarted(&world, service);
         // Who recorded what the device said gets no effect with it, only pings.
         for record in device.protected() {
             arrive(&mut world, device.address, &record);
