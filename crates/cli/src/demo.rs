@@ -1,7 +1,6 @@
 //! The demo devices of `dunlin serve --demo N`: real clients on real sockets, with values that
 //! move.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +16,7 @@ use dunlin_lwm2m::Path;
 use dunlin_net::OsRng;
 
 use crate::device::{Clock, Flash, Objects};
+use crate::listen::Listen;
 
 /// Seconds a registration lasts: short, so that a demonstration shows Updates.
 const LIFETIME: u32 = 60;
@@ -72,15 +72,27 @@ pub(crate) fn name(number: u16) -> String {
     format!("demo-{number}")
 }
 
-/// Starts devices `demo-1` to `demo-N` towards a server: over DTLS where there is a key for each,
-/// else without security.
-pub(crate) fn spawn(count: u16, server: SocketAddr, keys: &[Key]) -> io::Result<DemoDevices> {
-    let server = reachable(server);
+/// Starts devices `demo-1` to `demo-N` towards a server. Those of 1.2 connect over DTLS if the
+/// server listens for it, and all do if it listens for nothing else; `key` gives each of these its
+/// key.
+pub(crate) fn spawn(
+    count: u16,
+    listen: Listen,
+    mut key: impl FnMut(&str) -> anyhow::Result<Key>,
+) -> anyhow::Result<DemoDevices> {
     let mut devices = DemoDevices {
         stop: Arc::new(AtomicBool::new(false)),
         threads: Vec::new(),
     };
     for number in 1..=count {
+        let plain = listen
+            .coap
+            .filter(|_| listen.coaps.is_none() || number % 3 != 2);
+        let (server, key) = match (plain, listen.coaps) {
+            (Some(coap), _) => (reachable(coap), None),
+            (None, Some(coaps)) => (reachable(coaps), Some(key(&name(number))?)),
+            (None, None) => break,
+        };
         let local: IpAddr = if server.is_ipv4() {
             Ipv4Addr::UNSPECIFIED.into()
         } else {
@@ -88,7 +100,6 @@ pub(crate) fn spawn(count: u16, server: SocketAddr, keys: &[Key]) -> io::Result<
         };
         let socket = UdpSocket::bind((local, 0))?;
         let stop = Arc::clone(&devices.stop);
-        let key = keys.get(usize::from(number) - 1).copied();
         let thread = std::thread::Builder::new()
             .name(format!("demo-{number}"))
             .stack_size(STACK)
@@ -266,7 +277,11 @@ mod tests {
         server
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
-        let devices = spawn(4, server.local_addr().unwrap(), &[]).unwrap();
+        let listen = Listen {
+            coap: server.local_addr().ok(),
+            coaps: None,
+        };
+        let devices = spawn(4, listen, |_| unreachable!("no coaps")).unwrap();
         let mut registers = BTreeMap::new();
         let mut buffer = [0; 2048];
         while registers.len() < 4 {

@@ -30,8 +30,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Start so many demo devices that talk to the server over real sockets: without security, or
-    /// with --no-coap over DTLS with keys that they are given
+    /// Start so many demo devices that talk to the server over real sockets: those of LwM2M 1.2
+    /// over DTLS with keys that they are given, the others without security, or with --no-coap all
+    /// over DTLS
     #[arg(long, value_name = "N", default_value_t = 0)]
     demo: u16,
     /// Folder for registrations, observation wishes and last known values; made if it is missing
@@ -183,13 +184,8 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
         coap: server.coap_address(),
         coaps: server.coaps_address(),
     };
-    let mut demo = demo::DemoDevices::default();
-    if let Some(coap) = listen.coap {
-        demo = demo::spawn(args.demo, coap, &[]).context("starting the demo devices")?;
-    } else if let Some(coaps) = listen.coaps {
-        let keys = demo_keys(server.control().credentials(), args.demo)?;
-        demo = demo::spawn(args.demo, coaps, &keys).context("starting the demo devices")?;
-    }
+    let key = |name: &str| demo_key(control.credentials(), name);
+    let mut demo = demo::spawn(args.demo, listen, key).context("starting the demo devices")?;
     announce(args, listen, http_address);
 
     let mut outcome = Ok(());
@@ -221,30 +217,24 @@ async fn serve(args: &ServeArgs, server: Server, http: TcpListener) -> anyhow::R
     outcome
 }
 
-/// A key for each demo device, in the place of the one it had before.
-fn demo_keys(credentials: &CredentialService, count: u16) -> anyhow::Result<Vec<demo::Key>> {
-    let mut random = OsRng::new();
-    (1..=count)
-        .map(|number| {
-            let mut key = demo::Key::default();
-            random.fill(&mut key);
-            let name = demo::name(number);
-            let material = Material::Psk {
-                identity: Some(name.clone().into_bytes()),
-                key: Some(Secret::new(&key)),
-            };
-            let before = credentials.of_endpoint(&name).into_iter().next();
-            match before {
-                Some(before) => credentials.rotate(before.id, material),
-                None => credentials.create(NewCredential {
-                    endpoint: Some(name),
-                    material,
-                }),
-            }
-            .context("giving the demo devices keys")?;
-            Ok(key)
-        })
-        .collect()
+/// A key for a demo device, in the place of the one it had before.
+fn demo_key(credentials: &CredentialService, name: &str) -> anyhow::Result<demo::Key> {
+    let mut key = demo::Key::default();
+    OsRng::new().fill(&mut key);
+    let material = Material::Psk {
+        identity: Some(name.as_bytes().to_vec()),
+        key: Some(Secret::new(&key)),
+    };
+    let before = credentials.of_endpoint(name).into_iter().next();
+    match before {
+        Some(before) => credentials.rotate(before.id, material),
+        None => credentials.create(NewCredential {
+            endpoint: Some(name.to_owned()),
+            material,
+        }),
+    }
+    .with_context(|| format!("giving {name} a key"))?;
+    Ok(key)
 }
 
 async fn wait_for(mut stopped: watch::Receiver<bool>) {

@@ -194,3 +194,23 @@ fn authorities_and_the_servers_own_key_come_from_files() {
     ok(&server, &["add", "dev-9", "--x509", &wrong]);
     assert!(ok(&server, &["list"]).contains("x509"));
 }
+
+/// The demo device of 1.2 connects over DTLS, with a credential of its own.
+#[test]
+fn rotation_ends_the_session_and_the_old_key_does_not_come_back() {
+    let server = Server::start(3);
+    let show = || server.command(&["show", "demo-2"]).output().unwrap();
+    let shown = String::from_utf8(show().stdout).unwrap();
+    assert_eq!(cell(&shown, "security"), "psk demo-2");
+    ok(&server, &["rotate", "demo-2"]);
+    let end = std::time::Instant::now() + demo::PATIENCE;
+    while show().status.success() {
+        assert!(std::time::Instant::now() < end, "it is registered still");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let read = server
+        .command(&["read", "demo-1", "/3/0/0"])
+        .output()
+        .unwrap();
+    assert!(read.status.success(), "others go on: {read:?}");
+}

@@ -91,6 +91,7 @@ fn devices_are_listed_and_shown() {
         "version 1.2",
         "lifetime 60",
         "queueMode false",
+        "security psk demo-2",
         "state on",
         "queued 0",
         "object 3303 version 1.1 /3303/0",

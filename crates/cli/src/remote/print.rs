@@ -128,6 +128,16 @@ pub(super) fn device(answer: &Value) -> String {
     ] {
         rows.push(vec![name.to_owned(), word(&answer[name])]);
     }
+    let security = &answer["security"];
+    let security = match security.is_object() {
+        true => format!(
+            "{} {}",
+            word(&security["mode"]),
+            word(&security["identity"])
+        ),
+        false => "none".to_owned(),
+    };
+    rows.push(vec!["security".to_owned(), security]);
     rows.push(vec!["state".to_owned(), awake(answer).to_owned()]);
     if answer["queueMode"] == true {
         rows.push(vec![

@@ -75,6 +75,7 @@ fn an_authority_vouches_for_the_common_name() {
         "dev-9, vouched for by Dunlin test authority"
     );
     assert!(service.of_tag(tag).is_none(), "it is no credential");
+    assert!(service.is_current(tag), "a session of it may go on");
 }
 
 #[test]
@@ -138,6 +139,7 @@ fn sessions_end_with_the_trust_in_their_authority() {
         certified: Some("dev-9"),
     };
     assert!(!service.allows(evidence, "dev-9") && service.security(evidence).is_none());
+    assert!(!service.is_current(tag));
     let gone = service.remove_authority(2);
     assert!(matches!(gone, Err(CredentialError::UnknownAuthority(2))));
     let back = service.add_authorities(AUTHORITY).expect("added");
