@@ -462,7 +462,8 @@ impl World {
                     },
                 };
                 let timeout = Duration::from_secs(u64::from(input.byte()));
-                let options = OperateOptions { format: accept, timeout };
+                let confirmable = timeout.as_secs() % 3 != 0;
+                let options = OperateOptions { format: accept, timeout, confirmable };
                 let queue = QueueOptions {
                     format: accept,
                     ttl: timeout * 4,
