@@ -17,6 +17,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::crypto::sha256;
 use crate::keys::{Side, WriteKeys};
+use crate::link::Link;
+use crate::protect::Protection;
 use crate::record::MAX_SEQUENCE;
 use crate::replay::ReplayWindow;
 use crate::{ImportError, Resumption, Suite};
@@ -72,6 +74,20 @@ pub struct Exported {
 }
 
 impl Exported {
+    /// What seals and opens the association's records from here on.
+    pub(crate) fn link(&self) -> Link {
+        Link {
+            protection: Protection::new(self.suite, self.encrypt_then_mac),
+            read: self.read.clone(),
+            write: self.write.clone(),
+            window: self.window,
+            sequence: self.sequence,
+            limit: self.limit,
+            failed: self.failed,
+            peer_cid: self.peer_cid.clone(),
+        }
+    }
+
     /// Appends the export to `out`. Connection identifiers have at most 255 bytes.
     pub fn write(&self, out: &mut Vec<u8>) {
         let begin = out.len();

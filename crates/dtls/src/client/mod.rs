@@ -17,7 +17,6 @@ use crate::handshake::flight::{Due, Flight, Timer, put_plain};
 use crate::handshake::message::kind;
 use crate::keys::Side;
 use crate::link::{Dropped, EPOCH, Link, Opened, is_stale};
-use crate::protect::Protection;
 use crate::record::{ContentType, MAX_SEQUENCE, Record, Records};
 use crate::replay::ReplayWindow;
 use crate::{Alert, ClientConfig, ImportError, Limit, Reason, Resumption, Suite};
@@ -570,20 +569,10 @@ impl Client {
         if exported.own_cid_in_use && config.connection_id.as_deref() != Some(&*exported.own_cid) {
             return Err(ImportError::ConnectionId);
         }
-        let link = Link {
-            protection: Protection::new(exported.suite, exported.encrypt_then_mac),
-            read: exported.read.clone(),
-            write: exported.write.clone(),
-            window: exported.window,
-            sequence: exported.sequence,
-            limit: exported.limit,
-            failed: exported.failed,
-            peer_cid: exported.peer_cid.clone(),
-        };
         let mut client = Self::new(config);
         client.resumption = exported.resumption.clone();
         client.state = State::Connected(Box::new(Connected {
-            link,
+            link: exported.link(),
             suite: exported.suite,
             encrypt_then_mac: exported.encrypt_then_mac,
             has_cid: exported.own_cid_in_use,

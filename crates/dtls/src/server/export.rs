@@ -9,8 +9,6 @@ use super::session::{Session, seconds};
 use super::table::Slot;
 use crate::export::Exported;
 use crate::keys::Side;
-use crate::link::Link;
-use crate::protect::Protection;
 use crate::record::MAX_SEQUENCE;
 use crate::{ImportError, SessionId};
 
@@ -105,20 +103,10 @@ impl Server {
         if !matches!(self.table.get(session.slot()), Slot::Free) {
             return Err(ImportError::Occupied);
         }
-        let link = Link {
-            protection: Protection::new(exported.suite, exported.encrypt_then_mac),
-            read: exported.read.clone(),
-            write: exported.write.clone(),
-            window: exported.window,
-            sequence: exported.sequence,
-            limit: exported.limit,
-            failed: exported.failed,
-            peer_cid: exported.peer_cid.clone(),
-        };
         let inserted = self.table.insert_session(
             session.slot(),
             Session {
-                link,
+                link: exported.link(),
                 address,
                 tag: exported.tag,
                 random: session.random(),

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::MAX_CHAIN;
 use crate::der::{self, Reader};
 use crate::{Alert, KeyError, PublicKey, pem};
 
@@ -180,6 +181,19 @@ impl<'a> Certificate<'a> {
     /// [`CertificateError::Malformed`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, CertificateError> {
         parse(bytes).ok_or(CertificateError::Malformed)
+    }
+
+    /// The leaf of a chain (DER, leaf first) that is not too long, in DER and taken apart: whatever else is asked of it,
+    /// only with such a key can it sign the handshake.
+    pub(super) fn leaf(chain: &[&'a [u8]]) -> Result<(&'a [u8], Self), CertificateError> {
+        let der = *chain.first().ok_or(CertificateError::Missing)?;
+        if chain.len() > MAX_CHAIN {
+            return Err(CertificateError::TooLong);
+        }
+        let leaf = Self::parse(der)?;
+        leaf.public_key()?;
+        leaf.check_key_usage()?;
+        Ok((der, leaf))
     }
 
     /// Its public key.

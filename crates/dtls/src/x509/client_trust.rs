@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::certificate::Purpose;
 use super::path::{self, Anchor};
-use super::{Certificate, CertificateError, MAX_CHAIN, certificates};
+use super::{Certificate, CertificateError, certificates};
 
 /// The authorities whose certificates devices may show, and single certificates that are accepted
 /// whoever issued them.
@@ -87,13 +87,7 @@ impl ClientTrust {
         chain: &[&'a [u8]],
         unix_seconds: u64,
     ) -> Result<Verified<'a>, CertificateError> {
-        let leaf_der = *chain.first().ok_or(CertificateError::Missing)?;
-        if chain.len() > MAX_CHAIN {
-            return Err(CertificateError::TooLong);
-        }
-        let leaf = Certificate::parse(leaf_der)?;
-        leaf.public_key()?;
-        leaf.check_key_usage()?;
+        let (leaf_der, leaf) = Certificate::leaf(chain)?;
         let pinned = self.pinned.iter().any(|der| **der == *leaf_der);
         if pinned {
             leaf.check_time(unix_seconds)?;

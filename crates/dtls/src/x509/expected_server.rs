@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use super::certificate::Purpose;
 use super::names::ReferenceName;
 use super::path::{self, Anchor};
-use super::{Certificate, CertificateError, MAX_CHAIN, Through, certificates};
+use super::{Certificate, CertificateError, Through, certificates};
 use crate::{Alert, PublicKey, ServerVerifier};
 
 /// How `/0/x/4` stands for a certificate or a public key: Matching Type, `/0/x/13`.
@@ -309,14 +309,7 @@ impl ExpectedServer {
         else {
             return Err(CertificateError::NotExpected);
         };
-        let leaf_der = *chain.first().ok_or(CertificateError::Missing)?;
-        if chain.len() > MAX_CHAIN {
-            return Err(CertificateError::TooLong);
-        }
-        let leaf = Certificate::parse(leaf_der)?;
-        // Whatever the rest says: only such a key can sign the handshake.
-        leaf.public_key()?;
-        leaf.check_key_usage()?;
+        let (leaf_der, leaf) = Certificate::leaf(chain)?;
         let is_expected = |der: &[u8]| self.matching.is(&self.content, der);
         let leaf_is_expected = is_expected(leaf_der);
 

@@ -3,9 +3,7 @@
 use dunlin_dtls::testing::ContentType;
 use dunlin_dtls::{Alert, Reason};
 
-use super::bench::{Bench, alert, cid_client, in_one_piece, psk_client};
-use crate::known::{IDENTITY, KEY};
-use crate::script::kind;
+use super::bench::{Bench, alert, cid_client, in_one_piece, keyed, psk_client};
 
 /// What stands in the clear may be anybody's: it does not touch an association.
 #[test]
@@ -25,12 +23,8 @@ fn alerts_in_the_clear_do_not_touch_an_association() {
 /// Once the client speaks under its keys, what is in the clear is not from it.
 #[test]
 fn alerts_in_the_clear_do_not_end_a_handshake_with_keys() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
-    let body = script.client_key_exchange(IDENTITY);
-    let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
-    script.derive(KEY, None);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
+    let mut flight = keyed(&mut script);
     flight.extend(script.change_cipher_spec());
     assert!(bench.send(&flight).is_silent());
     let record = script.plain(21, &[2, 40]);
@@ -42,9 +36,7 @@ fn alerts_in_the_clear_do_not_end_a_handshake_with_keys() {
 /// A client that gives up before it has keys says so in the clear, and the server forgets it.
 #[test]
 fn an_alert_in_the_clear_ends_a_handshake_without_keys() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
     let record = script.plain(21, &[2, 80]);
     assert!(bench.send(&record).is_silent());
     assert_eq!(bench.counters().failed, 1);
@@ -53,9 +45,7 @@ fn an_alert_in_the_clear_ends_a_handshake_without_keys() {
 
 #[test]
 fn a_warning_in_the_clear_changes_nothing() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
     for content in [&[1, 90][..], &[1, 255], &[], &[2], &[2, 40, 0]] {
         let record = script.plain(21, content);
         assert!(bench.send(&record).is_silent(), "{content:?}");

@@ -75,6 +75,13 @@ impl Bench {
         }
     }
 
+    /// A server that has sent its first flight to this client, messages in one piece.
+    pub(crate) fn begun(mut script: Script) -> (Self, Script) {
+        let mut bench = Self::new(in_one_piece());
+        bench.first_flight(&mut script);
+        (bench, script)
+    }
+
     pub(crate) fn tell(&mut self, input: ServerInput<'_>) -> Said {
         let mut said = Said::default();
         let mut outputs = self
@@ -158,9 +165,7 @@ impl Bench {
             let body = certificate(script);
             out.extend(script.say_plain(kind::CERTIFICATE, &body));
         }
-        let body = script.client_key_exchange(IDENTITY);
-        out.extend(script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body));
-        script.derive(KEY, None);
+        out.extend(keyed(script));
         if signs {
             let body = script.certificate_verify(&client_key());
             out.extend(script.say_plain(kind::CERTIFICATE_VERIFY, &body));
@@ -187,6 +192,14 @@ impl Bench {
         let record = script.sealed(ContentType::ApplicationData, data);
         self.send(&record).data == [data]
     }
+}
+
+/// The client's good ClientKeyExchange; it has its keys afterwards.
+pub(crate) fn keyed(script: &mut Script) -> Vec<u8> {
+    let body = script.client_key_exchange(IDENTITY);
+    let record = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
+    script.derive(KEY, None);
+    record
 }
 
 /// The body of the client's Certificate message.

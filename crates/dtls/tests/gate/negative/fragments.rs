@@ -1,6 +1,6 @@
 //! Handshake messages in pieces (RFC 6347 §4.2.2 and §4.2.3).
 
-use super::bench::{Bench, client, in_one_piece, psk_client};
+use super::bench::{Bench, client, keyed, psk_client};
 use crate::known::{IDENTITY, KEY, kinds};
 use crate::script::{Script, fragment, kind};
 
@@ -40,9 +40,7 @@ fn pieces_that_overlap_or_come_twice_make_the_message() {
         &[(0, 0), (0, 12), (12, 12)],
         &[(11, 12), (10, 12), (0, 11), (5, 6)],
     ] {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = psk_client(1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(psk_client(1));
         let body = script.client_key_exchange(IDENTITY);
         assert_eq!(body.len(), 12 - 1 + (IDENTITY.len() - 9), "{}", body.len());
         let message = script.say(kind::CLIENT_KEY_EXCHANGE, &body);
@@ -59,9 +57,7 @@ fn pieces_that_overlap_or_come_twice_make_the_message() {
 
 #[test]
 fn a_missing_piece_is_waited_for() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
     let body = script.client_key_exchange(IDENTITY);
     let message = script.say(kind::CLIENT_KEY_EXCHANGE, &body);
     send_cut(
@@ -82,9 +78,7 @@ fn a_missing_piece_is_waited_for() {
 #[test]
 fn impossible_pieces_are_dropped() {
     for it in kinds() {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = client(it, 1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(client(it, 1));
         let mut bad: Vec<Vec<u8>> = vec![
             // Beyond the end of its message.
             fragment(16, 5, script.message, 3, &[0; 3]),
@@ -116,9 +110,7 @@ fn impossible_pieces_are_dropped() {
 /// corrupt it.
 #[test]
 fn contradictions_do_not_change_what_is_there() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
     let body = script.client_key_exchange(IDENTITY);
     let message = script.say(kind::CLIENT_KEY_EXCHANGE, &body);
     let first = body.len() - 2;
@@ -148,12 +140,8 @@ fn contradictions_do_not_change_what_is_there() {
 #[test]
 fn a_finished_in_pieces_is_put_together() {
     use dunlin_dtls::testing::ContentType;
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
-    let body = script.client_key_exchange(IDENTITY);
-    let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
-    script.derive(KEY, None);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
+    let mut flight = keyed(&mut script);
     flight.extend(script.change_cipher_spec());
     assert!(bench.send(&flight).connected.is_empty());
     let verify_data = script.verify_data();
@@ -169,9 +157,7 @@ fn a_finished_in_pieces_is_put_together() {
 #[test]
 fn messages_may_share_a_record() {
     for it in kinds() {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = client(it, 1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(client(it, 1));
         let flight = bench.second_flight(&mut script);
         // Join the contents of the records of messages in the clear.
         let mut content = Vec::new();

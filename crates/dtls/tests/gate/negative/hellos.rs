@@ -416,9 +416,7 @@ fn hellos_that_cannot_be_read_are_dropped() {
 /// one handshake. Not at once, though: copies are no losses.
 #[test]
 fn a_repeated_hello_is_answered_again() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
     script.message -= 1;
     let again = script.client_hello();
     assert!(bench.send(&again).is_silent());
@@ -430,9 +428,7 @@ fn a_repeated_hello_is_answered_again() {
 /// A client that lost its memory in the middle begins anew, with another random.
 #[test]
 fn a_new_hello_from_the_same_address_begins_anew() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
     script.restart();
     script.hello.random[0] ^= 1;
     bench.connect(&mut script);

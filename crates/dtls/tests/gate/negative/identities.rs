@@ -11,9 +11,7 @@ use crate::script::kind;
 
 /// What comes back to the second flight of a client with this identity and key, and what is counted.
 fn observed(of: Kind, identity: &[u8], key: &[u8]) -> (Vec<Vec<u8>>, Vec<u64>) {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = client(of, 1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(client(of, 1));
     let body = script.client_key_exchange(identity);
     let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
     script.derive(key, None);
@@ -142,9 +140,7 @@ fn a_malformed_certificate_or_key_is_refused() {
             continue;
         }
         let good = {
-            let mut bench = Bench::new(in_one_piece());
-            let mut script = client(of, 1);
-            bench.first_flight(&mut script);
+            let (_, script) = Bench::begun(client(of, 1));
             super::bench::certificate(&script)
         };
         for (at, change) in [
@@ -159,9 +155,7 @@ fn a_malformed_certificate_or_key_is_refused() {
             if change == 0 {
                 bad.pop();
             }
-            let mut bench = Bench::new(in_one_piece());
-            let mut script = client(of, 1);
-            bench.first_flight(&mut script);
+            let (mut bench, mut script) = Bench::begun(client(of, 1));
             let record = script.say_plain(kind::CERTIFICATE, &bad);
             let said = bench.send(&record);
             assert!(

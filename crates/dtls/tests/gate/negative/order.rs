@@ -5,7 +5,7 @@ use std::time::Duration;
 use dunlin_dtls::testing::ContentType;
 use dunlin_dtls::{Alert, KeyExchange};
 
-use super::bench::{Bench, alert, certificate, client, fatal, in_one_piece, psk_client};
+use super::bench::{Bench, alert, certificate, client, fatal, in_one_piece, keyed, psk_client};
 use crate::known::{IDENTITY, KEY, Kind, client_key, kinds, psk};
 use crate::script::kind;
 
@@ -29,9 +29,7 @@ fn a_good_handshake_of_every_kind_is_completed() {
 
 #[test]
 fn a_missing_client_key_exchange_is_unexpected() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
     // A Finished where the ClientKeyExchange should be, in the clear: there are no keys yet.
     let flight = script.say_plain(kind::FINISHED, &[0; 12]);
     let said = bench.send(&flight);
@@ -42,9 +40,7 @@ fn a_missing_client_key_exchange_is_unexpected() {
 #[test]
 fn a_missing_certificate_is_unexpected() {
     for it in signed() {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = client(it, 1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(client(it, 1));
         let body = script.client_key_exchange(IDENTITY);
         let flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
         let said = bench.send(&flight);
@@ -61,9 +57,7 @@ fn a_missing_certificate_is_unexpected() {
 #[test]
 fn a_skipped_certificate_verify_never_connects() {
     for it in signed() {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = client(it, 1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(client(it, 1));
         let body = certificate(&script);
         let mut flight = script.say_plain(kind::CERTIFICATE, &body);
         let body = script.client_key_exchange(IDENTITY);
@@ -83,9 +77,7 @@ fn a_skipped_certificate_verify_never_connects() {
 #[test]
 fn a_certificate_verify_by_another_key_is_refused() {
     for it in signed() {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = client(it, 1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(client(it, 1));
         let body = certificate(&script);
         let mut flight = script.say_plain(kind::CERTIFICATE, &body);
         let body = script.client_key_exchange(IDENTITY);
@@ -105,9 +97,7 @@ fn a_certificate_verify_by_another_key_is_refused() {
 #[test]
 fn a_certificate_verify_over_another_transcript_is_refused() {
     for it in signed() {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = client(it, 1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(client(it, 1));
         let body = certificate(&script);
         let mut flight = script.say_plain(kind::CERTIFICATE, &body);
         let early = script.certificate_verify(&client_key());
@@ -125,9 +115,7 @@ fn a_certificate_verify_over_another_transcript_is_refused() {
 /// A CertificateVerify where no certificate was asked for.
 #[test]
 fn a_certificate_verify_with_a_psk_is_unexpected() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
     let body = script.client_key_exchange(IDENTITY);
     let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
     let body = script.certificate_verify(&client_key());
@@ -140,9 +128,7 @@ fn a_certificate_verify_with_a_psk_is_unexpected() {
 #[test]
 fn an_empty_certificate_is_refused() {
     for it in signed() {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = client(it, 1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(client(it, 1));
         let flight = script.say_plain(kind::CERTIFICATE, &[0, 0, 0]);
         let said = bench.send(&flight);
         assert_eq!(
@@ -156,12 +142,8 @@ fn an_empty_certificate_is_refused() {
 /// A Finished in the clear is never taken, whatever is in it (CVE-2014-0224 and its kin).
 #[test]
 fn a_finished_in_the_clear_is_refused() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
-    let body = script.client_key_exchange(IDENTITY);
-    let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
-    script.derive(KEY, None);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
+    let mut flight = keyed(&mut script);
     let verify_data = script.verify_data();
     flight.extend(script.change_cipher_spec());
     flight.extend(script.say_plain(kind::FINISHED, &verify_data));
@@ -174,12 +156,8 @@ fn a_finished_in_the_clear_is_refused() {
 /// it, since datagrams overtake each other, and without it there is no association.
 #[test]
 fn a_skipped_change_cipher_spec_never_connects() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
-    let body = script.client_key_exchange(IDENTITY);
-    let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
-    script.derive(KEY, None);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
+    let mut flight = keyed(&mut script);
     flight.extend(script.finished());
     assert!(bench.send(&flight).connected.is_empty());
     let record = script.change_cipher_spec();
@@ -191,9 +169,7 @@ fn a_skipped_change_cipher_spec_never_connects() {
 /// good in the end, with keys that are not empty.
 #[test]
 fn an_early_change_cipher_spec_changes_nothing() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
     let early = script.change_cipher_spec();
     let said = bench.send(&early);
     assert!(said.connected.is_empty() && said.data.is_empty());
@@ -204,12 +180,8 @@ fn an_early_change_cipher_spec_changes_nothing() {
 #[test]
 fn a_bad_change_cipher_spec_is_none() {
     for content in [&[][..], &[0], &[2], &[1, 1]] {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = psk_client(1);
-        bench.first_flight(&mut script);
-        let body = script.client_key_exchange(IDENTITY);
-        let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
-        script.derive(KEY, None);
+        let (mut bench, mut script) = Bench::begun(psk_client(1));
+        let mut flight = keyed(&mut script);
         flight.extend(script.plain(20, content));
         flight.extend(script.finished());
         assert!(bench.send(&flight).connected.is_empty(), "{content:?}");
@@ -220,12 +192,8 @@ fn a_bad_change_cipher_spec_is_none() {
 #[test]
 fn a_bad_finished_is_a_decrypt_error() {
     for (length, change) in [(12, 1), (11, 0), (13, 0), (0, 0)] {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = psk_client(1);
-        bench.first_flight(&mut script);
-        let body = script.client_key_exchange(IDENTITY);
-        let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
-        script.derive(KEY, None);
+        let (mut bench, mut script) = Bench::begun(psk_client(1));
+        let mut flight = keyed(&mut script);
         flight.extend(script.change_cipher_spec());
         let mut verify_data = script.verify_data().to_vec();
         verify_data.resize(length, 0);
@@ -245,12 +213,8 @@ fn a_bad_finished_is_a_decrypt_error() {
 /// The server's own Finished played back at it (reflection).
 #[test]
 fn the_servers_verify_data_is_not_the_clients() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
-    let body = script.client_key_exchange(IDENTITY);
-    let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
-    script.derive(KEY, None);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
+    let mut flight = keyed(&mut script);
     flight.extend(script.change_cipher_spec());
     script.side = dunlin_dtls::testing::Side::Server;
     let verify_data = script.verify_data();
@@ -264,9 +228,7 @@ fn the_servers_verify_data_is_not_the_clients() {
 #[test]
 fn messages_out_of_order_are_put_in_order() {
     for it in kinds() {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = client(it, 1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(client(it, 1));
         let flight = bench.second_flight(&mut script);
         let mut records = Vec::new();
         let mut rest = flight.as_slice();
@@ -296,9 +258,7 @@ fn messages_of_a_server_are_refused() {
         24,
         255,
     ] {
-        let mut bench = Bench::new(in_one_piece());
-        let mut script = psk_client(1);
-        bench.first_flight(&mut script);
+        let (mut bench, mut script) = Bench::begun(psk_client(1));
         let flight = script.say_plain(wrong, &[]);
         let said = bench.send(&flight);
         assert!(said.connected.is_empty());
@@ -313,12 +273,8 @@ fn messages_of_a_server_are_refused() {
 /// Application data before the Finished is not delivered, even under good keys.
 #[test]
 fn data_before_the_finished_is_not_delivered() {
-    let mut bench = Bench::new(in_one_piece());
-    let mut script = psk_client(1);
-    bench.first_flight(&mut script);
-    let body = script.client_key_exchange(IDENTITY);
-    let mut flight = script.say_plain(kind::CLIENT_KEY_EXCHANGE, &body);
-    script.derive(KEY, None);
+    let (mut bench, mut script) = Bench::begun(psk_client(1));
+    let mut flight = keyed(&mut script);
     flight.extend(script.change_cipher_spec());
     flight.extend(script.sealed(ContentType::ApplicationData, b"too early"));
     let said = bench.send(&flight);
@@ -346,9 +302,7 @@ fn data_in_the_clear_is_never_delivered() {
 fn a_bad_key_exchange_is_refused() {
     for it in kinds() {
         let good = {
-            let mut bench = Bench::new(in_one_piece());
-            let mut script = client(it, 1);
-            bench.first_flight(&mut script);
+            let (_, script) = Bench::begun(client(it, 1));
             script.client_key_exchange(IDENTITY)
         };
         let mut bad = vec![
@@ -362,9 +316,7 @@ fn a_bad_key_exchange_is_refused() {
             bad.push(off_the_curve);
         }
         for body in bad {
-            let mut bench = Bench::new(in_one_piece());
-            let mut script = client(it, 1);
-            bench.first_flight(&mut script);
+            let (mut bench, mut script) = Bench::begun(client(it, 1));
             if it.suite.key_exchange() == KeyExchange::EcdheEcdsa {
                 let body = certificate(&script);
                 let record = script.say_plain(kind::CERTIFICATE, &body);
