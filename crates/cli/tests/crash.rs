@@ -4,10 +4,12 @@
 //! After each restart every registration whose 2.01 arrived must be listed, its location must work,
 //! and a read must reach the device at once.
 
+mod folder;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use dunlin_coap::{Code, Message, MessageWriter, OptionNumber, Rng, Type};
 use dunlin_net::OsRng;
+use folder::Folder;
 use serde_json::Value;
 
 const ROUNDS: usize = 5;
@@ -82,24 +85,6 @@ impl Drop for Server {
         // SIGKILL.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A folder that goes away at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(what: &str) -> Self {
-        let name = format!("dunlin-crash-{what}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        let _ = std::fs::remove_dir_all(&folder);
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -208,7 +193,7 @@ fn register_until_killed(mut server: Server, next: &AtomicU32) -> Vec<(String, R
 
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
-    let folder = Folder::new("registrations");
+    let folder = Folder::new("crash-registrations");
     let next = AtomicU32::new(0);
     let mut acknowledged = BTreeMap::new();
     for round in 1..=ROUNDS {
@@ -318,7 +303,7 @@ fn until(mut is_so: impl FnMut() -> bool) {
 fn queued_operations_and_results_survive_kill_9() {
     const READ: &str = r#"{"operation":"read","path":"/3/0/0"}"#;
     const EXECUTE: &str = r#"{"operation":"execute","path":"/3/0/4"}"#;
-    let folder = Folder::new("queue");
+    let folder = Folder::new("crash-queue");
     let mut server = Server::start(&folder.0);
     let api = server.api.clone();
     let taken = [AtomicU32::new(0), AtomicU32::new(0)];

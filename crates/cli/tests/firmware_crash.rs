@@ -1,12 +1,15 @@
 //! Firmware updates with the real server and a real device, over restarts of the server without
 //! warning.
 
+mod folder;
+
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use folder::Folder;
 use serde_json::Value;
 
 /// How long anything may take that should happen.
@@ -19,25 +22,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-/// A folder that goes away at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let name = format!("dunlin-firmware-{name}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -137,7 +121,7 @@ fn image(folder: &Path, size: usize) -> PathBuf {
 
 /// `size` must be so large that there is a middle.
 fn killed_in_the_middle(method: &str, size: usize) {
-    let folder = Folder::new(method);
+    let folder = Folder::new(&format!("firmware-{method}"));
     let coap = free_port();
     let mut server = Server::start(&folder.0, coap);
     let _device = device(&folder.0, coap, &server);
@@ -171,7 +155,7 @@ fn a_server_killed_in_the_middle_of_a_pull_goes_on() {
 
 #[test]
 fn an_update_is_shown_to_its_end() {
-    let folder = Folder::new("wait");
+    let folder = Folder::new("firmware-wait");
     let coap = free_port();
     let server = Server::start(&folder.0, coap);
     let _device = device(&folder.0, coap, &server);

@@ -1,10 +1,12 @@
 //! `kill -9` with DTLS sessions: after the restart they go on without a handshake, at the cost of one
 //! lost datagram, and what was recorded before has no effect.
 
-use std::io::{BufRead, BufReader};
+mod folder;
+mod secure;
+
+use std::ffi::OsStr;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -14,90 +16,23 @@ use dunlin_dtls::{
     ServerVerifier,
 };
 use dunlin_net::{Clock, OsRng};
-use serde_json::{Value, json};
+use folder::Folder;
+use secure::Server;
+use serde_json::json;
 
 const DEVICES: usize = 24;
 const THREADS: usize = 3;
 /// How long a device waits for an answer before it sends again (RFC 7252 §4.8: 2 s and more).
 const ACK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The server process; it is killed without warning at the end.
-struct Server {
-    child: Child,
-    coaps: SocketAddr,
-    api: String,
-}
-
-impl Server {
-    fn start(data: &Path, coaps: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-            .args(["serve", "--no-coap", "--coaps", coaps])
-            .args(["--http", "127.0.0.1:0", "--shards", "2", "--data"])
-            .arg(data)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut line = |prefix: &str| {
-            lines
-                .by_ref()
-                .map(Result::unwrap)
-                .find_map(|line| Some(line.strip_prefix(prefix)?.to_owned()))
-                .unwrap_or_else(|| panic!("the server ended without {prefix:?}"))
-        };
-        let coaps = line("CoAPS    coaps://").parse().unwrap();
-        let api = line("Console  ");
-        Self { child, coaps, api }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    fn credential(&self, new: &Value) {
-        let url = format!("{}api/v1/credentials", self.api);
-        let answer = ureq::post(&url).send(new.to_string());
-        answer.unwrap_or_else(|error| panic!("{new}: {error}"));
-    }
-
-    /// The sum of the samples whose name and labels begin so.
-    fn metric(&self, name: &str) -> f64 {
-        let mut answer = ureq::get(format!("{}metrics", self.api)).call().unwrap();
-        let text = answer.body_mut().read_to_string().unwrap();
-        let samples = text.lines().filter(|line| line.starts_with(name));
-        let values: Vec<f64> = samples
-            .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
-            .collect();
-        assert!(!values.is_empty(), "no {name} in {text}");
-        values.iter().sum()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A folder that goes away at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(what: &str) -> Self {
-        let name = format!("dunlin-secure-{what}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        let _ = std::fs::remove_dir_all(&folder);
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn start(data: &Path, coaps: &str) -> Server {
+    let options: [&OsStr; 4] = [
+        "--shards".as_ref(),
+        "2".as_ref(),
+        "--data".as_ref(),
+        data.as_ref(),
+    ];
+    Server::start(coaps, &options)
 }
 
 /// The server is who answers: this test is about other things.
@@ -293,7 +228,7 @@ impl Device {
 }
 
 /// Devices update as fast as they are answered until the server is killed.
-fn update_until_killed(server: &mut Server, devices: &mut [Device]) {
+fn update_until_killed(server: Server, devices: &mut [Device]) {
     let stop = AtomicBool::new(false);
     let updates = AtomicU32::new(0);
     std::thread::scope(|scope| {
@@ -312,15 +247,15 @@ fn update_until_killed(server: &mut Server, devices: &mut [Device]) {
         while updates.load(Ordering::Relaxed) < wanted {
             std::thread::sleep(Duration::from_millis(5));
         }
-        server.kill();
+        drop(server);
         stop.store(true, Ordering::Relaxed);
     });
 }
 
 #[test]
 fn sessions_go_on_after_kill_9_and_replays_do_not() {
-    let folder = Folder::new("sessions");
-    let mut server = Server::start(&folder.0, "127.0.0.1:0");
+    let folder = Folder::new("secure-sessions");
+    let mut server = start(&folder.0, "127.0.0.1:0");
     let coaps = server.coaps.to_string();
     let mut devices: Vec<Device> = (0..DEVICES)
         .map(|number| {
@@ -330,8 +265,8 @@ fn sessions_go_on_after_kill_9_and_replays_do_not() {
         })
         .collect();
     for round in 0..2 {
-        update_until_killed(&mut server, &mut devices);
-        server = Server::start(&folder.0, &coaps);
+        update_until_killed(server, &mut devices);
+        server = start(&folder.0, &coaps);
         // Somebody who has recorded everything is there first, and once more from the devices' own
         // addresses.
         let thief = UdpSocket::bind("127.0.0.1:0").unwrap();

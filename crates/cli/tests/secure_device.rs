@@ -1,86 +1,46 @@
 //! `dunlin device` at `coaps://`, against `dunlin serve`, over real sockets: keys, another port, sleep,
 //! `kill -9`.
 
+mod folder;
+mod secure;
+
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use dunlin_dtls::KeyPair;
 use dunlin_net::OsRng;
+use folder::Folder;
+use secure::Server;
 use serde_json::{Value, json};
 
 /// How long anything may take that should happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 const KEY: &str = "00112233445566778899aabbccddeeff";
 
-struct Server {
-    child: Child,
-    coaps: SocketAddr,
-    api: String,
+fn start(options: &[&str]) -> Server {
+    let mut all: Vec<&OsStr> = ["--memory", "--shards", "1"].map(OsStr::new).to_vec();
+    all.extend(options.iter().map(OsStr::new));
+    Server::start("127.0.0.1:0", &all)
 }
 
-impl Server {
-    fn start() -> Self {
-        Self::with(&[])
-    }
-
-    fn with(options: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-            .args(["serve", "--memory", "--no-coap", "--coaps", "127.0.0.1:0"])
-            .args(["--http", "127.0.0.1:0", "--shards", "1"])
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut line = |prefix: &str| {
-            lines
-                .by_ref()
-                .map(Result::unwrap)
-                .find_map(|line| Some(line.strip_prefix(prefix)?.to_owned()))
-                .unwrap_or_else(|| panic!("the server ended without {prefix:?}"))
-        };
-        let coaps = line("CoAPS    coaps://").parse().unwrap();
-        let api = line("Console  ");
-        Self { child, coaps, api }
-    }
-
-    fn credential(&self, new: &Value) {
-        let url = format!("{}api/v1/credentials", self.api);
-        let answer = ureq::post(&url).send(new.to_string());
-        answer.unwrap_or_else(|error| panic!("{new}: {error}"));
-    }
-
-    fn get(&self, path: &str) -> Value {
-        let url = format!("{}api/v1/{path}", self.api);
-        let mut answer = ureq::get(&url).call().unwrap();
-        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
-    }
-
-    /// Full handshakes, and short ones.
-    fn handshakes(&self) -> (f64, f64) {
-        let mut answer = ureq::get(format!("{}metrics", self.api)).call().unwrap();
-        let text = answer.body_mut().read_to_string().unwrap();
-        let sum = |kind: &str| -> f64 {
-            let begin = format!("dunlin_dtls_handshakes_completed_total{{kind=\"{kind}\"}}");
-            let samples = text.lines().filter(|line| line.starts_with(&begin));
-            samples
-                .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-                .sum()
-        };
-        (sum("full"), sum("resumed"))
-    }
+fn get(server: &Server, path: &str) -> Value {
+    let url = format!("{}api/v1/{path}", server.api);
+    let mut answer = ureq::get(&url).call().unwrap();
+    serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Full handshakes, and short ones.
+fn handshakes(server: &Server) -> (f64, f64) {
+    let of = |kind: &str| {
+        server.metric(&format!(
+            "dunlin_dtls_handshakes_completed_total{{kind=\"{kind}\"}}"
+        ))
+    };
+    (of("full"), of("resumed"))
 }
 
 /// The device, its shell and what it says.
@@ -150,28 +110,10 @@ impl Drop for Device {
     }
 }
 
-/// A folder that goes away at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(what: &str) -> Self {
-        let name = format!("dunlin-secure-device-{what}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn file(&self, name: &str, content: &[u8]) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, content).unwrap();
-        text(&path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn file(folder: &Folder, name: &str, content: &[u8]) -> String {
+    let path = folder.0.join(name);
+    std::fs::write(&path, content).unwrap();
+    text(&path)
 }
 
 fn text(path: &Path) -> String {
@@ -188,9 +130,9 @@ fn psk(server: &Server, endpoint: &str) -> String {
 
 #[test]
 fn a_session_goes_on_over_ports_sleep_and_a_kill() {
-    let server = Server::start();
+    let server = start(&[]);
     let psk = psk(&server, "sec-1");
-    let folder = Folder::new("psk");
+    let folder = Folder::new("secure-device-psk");
     let state = text(&folder.0.join("state"));
     let options = ["--psk", psk.as_str(), "--state", state.as_str()];
 
@@ -205,14 +147,14 @@ fn a_session_goes_on_over_ports_sleep_and_a_kill() {
     ] {
         assert!(session.contains(words), "{session}");
     }
-    let shown = server.get("devices/sec-1");
+    let shown = get(&server, "devices/sec-1");
     assert_eq!(shown["security"]["mode"], "psk", "{shown}");
 
     // Another port: an Update over the same session.
     device.say("rebind");
     device.expect("the session goes on by its connection id");
     device.expect("updated");
-    assert_eq!(server.handshakes(), (1.0, 0.0));
+    assert_eq!(handshakes(&server), (1.0, 0.0));
 
     // Killed, and started again: the session goes on from numbers that were claimed before.
     device.child.kill().unwrap();
@@ -220,7 +162,7 @@ fn a_session_goes_on_over_ports_sleep_and_a_kill() {
     let mut device = Device::start(&server, "sec-1", &options);
     device.expect("connected: session kept, no handshake");
     device.expect("registered as sec-1 at coaps://");
-    assert_eq!(server.handshakes(), (1.0, 0.0));
+    assert_eq!(handshakes(&server), (1.0, 0.0));
 
     // Asleep, and started again.
     device.say("sleep");
@@ -229,7 +171,7 @@ fn a_session_goes_on_over_ports_sleep_and_a_kill() {
     let mut device = Device::start(&server, "sec-1", &options);
     device.expect("connected: session kept, no handshake");
     device.expect("registered as sec-1 at coaps://");
-    assert_eq!(server.handshakes(), (1.0, 0.0));
+    assert_eq!(handshakes(&server), (1.0, 0.0));
 
     // Whoever leaves closes the session, and resumes it on the way back.
     device.say("quit");
@@ -238,15 +180,15 @@ fn a_session_goes_on_over_ports_sleep_and_a_kill() {
     let device = Device::start(&server, "sec-1", &options);
     device.expect("connected: session resumed");
     device.expect("registered as sec-1 at coaps://");
-    assert_eq!(server.handshakes(), (1.0, 1.0));
+    assert_eq!(handshakes(&server), (1.0, 1.0));
 }
 
 #[test]
 fn raw_public_keys_on_both_sides() {
-    let server = Server::start();
+    let server = start(&[]);
     let key = KeyPair::generate(&mut OsRng::new()).unwrap();
-    let folder = Folder::new("rpk");
-    let private = folder.file("device.der", &key.to_der());
+    let folder = Folder::new("secure-device-rpk");
+    let private = file(&folder, "device.der", &key.to_der());
     let public: String = key
         .public_key()
         .iter()
@@ -258,7 +200,7 @@ fn raw_public_keys_on_both_sides() {
         .env("DUNLIN_API", &server.api)
         .output()
         .unwrap();
-    let server_key = folder.file("server.pub", &pem.stdout);
+    let server_key = file(&folder, "server.pub", &pem.stdout);
     let options = ["--rpk", &private, "--server-key", &server_key];
     let mut device = Device::start(&server, "sec-2", &options);
     device.expect("registered as sec-2 at coaps://");
@@ -267,10 +209,10 @@ fn raw_public_keys_on_both_sides() {
         session.contains("TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8"),
         "{session}"
     );
-    assert_eq!(server.get("devices/sec-2")["security"]["mode"], "rpk");
+    assert_eq!(get(&server, "devices/sec-2")["security"]["mode"], "rpk");
     // A server with another key is none.
     let other = KeyPair::generate(&mut OsRng::new()).unwrap();
-    let other = folder.file("other.pub", other.public_key());
+    let other = file(&folder, "other.pub", other.public_key());
     let options = ["--rpk", &private, "--server-key", &other, "--once"];
     let mut device = Device::start(&server, "sec-2", &options);
     device.expect("the device refuses the server");
@@ -279,7 +221,7 @@ fn raw_public_keys_on_both_sides() {
 
 #[test]
 fn a_key_that_the_server_does_not_know() {
-    let server = Server::start();
+    let server = start(&[]);
     psk(&server, "sec-3");
     let wrong = "sec-3:ffffffffffffffffffffffffffffffff";
     let mut device = Device::start(&server, "sec-3", &["--psk", wrong, "--once"]);
@@ -295,16 +237,16 @@ fn a_key_that_the_server_does_not_know() {
 /// Where nobody is let in without security the demo devices have keys.
 #[test]
 fn demo_devices_have_keys() {
-    let server = Server::with(&["--demo", "3"]);
+    let server = start(&["--demo", "3"]);
     let end = std::time::Instant::now() + PATIENCE;
-    while server.get("devices")["total"] != 3 {
+    while get(&server, "devices")["total"] != 3 {
         assert!(std::time::Instant::now() < end, "they do not register");
         std::thread::sleep(Duration::from_millis(50));
     }
     for name in ["demo-1", "demo-2", "demo-3"] {
-        let shown = server.get(&format!("devices/{name}"));
+        let shown = get(&server, &format!("devices/{name}"));
         assert_eq!(shown["security"]["mode"], "psk", "{shown}");
         assert_eq!(shown["security"]["identity"], name, "{shown}");
     }
-    assert_eq!(server.handshakes(), (3.0, 0.0));
+    assert_eq!(handshakes(&server), (3.0, 0.0));
 }
