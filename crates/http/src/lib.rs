@@ -18,6 +18,7 @@ mod events;
 mod firmware;
 mod guard;
 mod health;
+mod hex;
 mod json;
 mod listen;
 mod models;

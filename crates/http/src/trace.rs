@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::devices::unavailable;
 use crate::dto::ListDto;
+use crate::hex::to_hex;
 use crate::problem::Problem;
 
 /// A message, or a datagram that is none.
@@ -59,10 +60,6 @@ pub(crate) struct OptionDto {
 /// The port of `coap` (RFC 7252 §6.1): what Wireshark reads as CoAP.
 const DEFAULT_PORT: u16 = 5683;
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl From<Explained> for TracedDto {
     fn from(explained: Explained) -> Self {
         let options = explained.options.into_iter();
@@ -77,11 +74,11 @@ impl From<Explained> for TracedDto {
             code: explained.code,
             ty: explained.ty,
             message_id: explained.message_id,
-            token: hex(&explained.token),
+            token: to_hex(&explained.token),
             options: options
                 .map(|(name, value)| OptionDto { name, value })
                 .collect(),
-            payload: hex(&explained.payload),
+            payload: to_hex(&explained.payload),
             decoded: explained.decoded,
         }
     }

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::text::{from_any, from_hex, to_hex, to_pem};
+use super::text::{from_any, to_pem};
+use crate::hex::{from_hex, to_hex};
 
 /// A credential; what is secret in it is not shown.
 #[derive(Serialize, ToSchema)]

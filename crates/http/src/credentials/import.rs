@@ -16,7 +16,7 @@ use zeroize::Zeroize;
 
 use super::NO_STORE;
 use super::csv::{Reader, Record};
-use super::text::to_hex;
+use crate::hex::to_hex;
 use crate::perform::blocking;
 use crate::problem::Problem;
 

@@ -11,8 +11,9 @@ use zeroize::Zeroize;
 
 use super::dto::fingerprint;
 use super::refused;
-use super::text::{to_hex, to_pem};
+use super::text::to_pem;
 use crate::data::parse_body;
+use crate::hex::to_hex;
 use crate::perform::blocking;
 use crate::problem::Problem;
 
