@@ -144,7 +144,7 @@ pub enum Output<'a> {
     Event(Event),
 }
 
-/// An LwM2M device: UDP without security, up to `SERVERS` servers, the objects `O` besides Security
+/// An LwM2M device, without a security layer of its own: up to `SERVERS` servers, the objects `O` besides Security
 /// and Server.
 ///
 /// Nothing in it opens a socket, reads a clock or allocates. Every input gives a guard that is

@@ -3,8 +3,8 @@
 //! A session is stored once, when its handshake is complete, and again when its address changes or
 //! its sequence numbers run out; never for each record. An export claims [`RESERVE`] numbers, and a
 //! session sends within the stored claim alone, so that no number is used twice whenever the process
-//! dies; a claim counts once it is on disk. The changes of a shard are on disk in their order: what a device was told has been on disk
-//! after the session that it was told in.
+//! dies; a claim counts once it is on disk. The changes of a shard are on disk in their order: what
+//! a device was told is there only after the session that it was told in.
 
 use core::fmt;
 
